@@ -1,0 +1,1 @@
+//! The macros of endwise; use them through the framework's prelude.
