@@ -6,4 +6,9 @@ pub mod committed;
 pub mod delivery;
 pub mod envelope;
 pub mod outcome;
+pub mod store;
 pub mod stream;
+
+mod clock;
+mod queue;
+mod tasks;

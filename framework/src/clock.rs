@@ -1,0 +1,47 @@
+//! Time, handed in: the only place that reads a clock.
+
+use std::time::{Duration, SystemTime};
+
+use tokio::time::Instant;
+
+/// Where a service reads the time.
+///
+/// Paused time (`tokio::time::pause`, as `TestApp` uses it) moves a [`Clock::fixed`] with it, so
+/// that the same test gives the same times.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    /// Milliseconds since the epoch at an instant of tokio's clock.
+    Fixed(u64, Instant),
+}
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Clock(Source::System)
+    }
+
+    /// A clock that starts at `ms` since 1970 and goes on with tokio's time.
+    pub fn fixed(ms: u64) -> Self {
+        Clock(Source::Fixed(ms, Instant::now()))
+    }
+
+    /// Milliseconds since 1970-01-01T00:00:00Z.
+    pub fn now_ms(&self) -> u64 {
+        let millis = |elapsed: Duration| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
+        match &self.0 {
+            Source::System => {
+                SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)
+            }
+            Source::Fixed(start, at) => start.saturating_add(millis(at.elapsed())),
+        }
+    }
+
+    /// Waits that long.
+    pub(crate) async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}

@@ -1,0 +1,105 @@
+//! A bounded queue between two stages that moves whole batches.
+//!
+//! The stages of a service wait for each other in a circle (consume → commit → consume, commit →
+//! relay → commit), so a queue that blocks its writer when full could lock them all. Here the
+//! number of items is limited at the source (deliveries in flight, intake in flight, outbox
+//! length); the limit of a queue is the sum of what those admit, and passing it is an error
+//! instead of a wait.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+/// A queue of batches with many writers and one reader. A clone is the same queue.
+#[derive(Debug)]
+pub(crate) struct Queue<T>(Arc<Shared<T>>);
+
+#[derive(Debug)]
+struct Shared<T> {
+    items: Mutex<VecDeque<T>>,
+    limit: usize,
+    filled: Notify,
+}
+
+/// More items than the limits at the sources admit: an error in the framework.
+#[derive(Debug, thiserror::Error)]
+#[error("a queue between two stages passed its limit of {limit} items; please report this")]
+pub struct QueueOverflow {
+    limit: usize,
+}
+
+impl<T> Clone for Queue<T> {
+    fn clone(&self) -> Self {
+        Queue(Arc::clone(&self.0))
+    }
+}
+
+impl<T> Queue<T> {
+    /// A queue that admits up to `limit` items.
+    pub(crate) fn new(limit: usize) -> Self {
+        let items = Mutex::new(VecDeque::new());
+        Queue(Arc::new(Shared { items, limit, filled: Notify::new() }))
+    }
+
+    /// Adds items in order. Never waits.
+    pub(crate) fn push(&self, items: impl IntoIterator<Item = T>) -> Result<(), QueueOverflow> {
+        let mut queue = self.lock();
+        queue.extend(items);
+        let over = queue.len() > self.0.limit;
+        drop(queue);
+        self.0.filled.notify_one();
+        if over { Err(QueueOverflow { limit: self.0.limit }) } else { Ok(()) }
+    }
+
+    /// Takes up to `most` items, waiting for the first. Cancellation safe.
+    pub(crate) async fn take(&self, most: usize) -> Vec<T> {
+        loop {
+            let taken = self.take_now(most);
+            if !taken.is_empty() {
+                return taken;
+            }
+            // A push between the look and this wait has left its permit in the signal.
+            self.0.filled.notified().await;
+        }
+    }
+
+    /// Takes up to `most` items that are there.
+    pub(crate) fn take_now(&self, most: usize) -> Vec<T> {
+        let mut queue = self.lock();
+        let count = queue.len().min(most);
+        queue.drain(..count).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+        // Nothing that can panic runs under the lock.
+        self.0.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn items_come_in_order_and_in_batches() {
+        let queue = Queue::new(4);
+        queue.push([1, 2, 3]).unwrap();
+        assert_eq!(queue.take(2).await, [1, 2]);
+        assert_eq!(queue.take(2).await, [3]);
+        let reader = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.take(8).await }
+        });
+        tokio::task::yield_now().await;
+        queue.push([4]).unwrap();
+        assert_eq!(reader.await.unwrap(), [4]);
+    }
+
+    #[test]
+    fn passing_the_limit_is_an_error_and_loses_nothing() {
+        let queue = Queue::new(1);
+        assert!(queue.push([1, 2]).is_err());
+        assert_eq!(queue.take_now(9), [1, 2]);
+    }
+}

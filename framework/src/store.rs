@@ -1,0 +1,315 @@
+//! What the framework asks of a store: one atomic commit of everything that a group of outcomes
+//! changes, and reading it back.
+//!
+//! A store is typed: it knows states, positions, cursors and the outbox, not bytes under keys.
+//! Positions are given *inside* the commit, so that they are dense and in commit order.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::committed::RecordRef;
+use crate::delivery::StateValue;
+use crate::envelope::{Context, Headers};
+use crate::outcome::{Send as Message, StateChange};
+use crate::stream::{Key, PartitionId, Position, Ranges, StreamId};
+
+pub mod memory;
+
+mod change;
+mod inbox;
+mod names;
+mod outbox;
+mod reader;
+mod states;
+mod tables;
+
+/// Everything that becomes durable together, or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// This commit's number, never used twice by one opening: what an unknown commit is asked by.
+    pub id: u64,
+    /// Milliseconds since 1970 of this commit.
+    pub time_ms: u64,
+    /// The outcomes, in the order in which they take effect.
+    pub entries: Vec<Entry>,
+    /// Streams of the outbox and the sequence through which the broker has confirmed them.
+    pub confirmed: Vec<(Arc<StreamId>, u64)>,
+}
+
+/// One outcome in a batch.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The lane's run that it belongs to: once one entry of a run is refused, those behind it are.
+    pub run: Option<u64>,
+    /// What the entry settles.
+    pub subject: Subject,
+    /// The states that were read, and what became of them.
+    pub states: Vec<StateTouch>,
+    /// What is sent.
+    pub sends: Vec<Message>,
+    /// The records that are done with this entry.
+    pub done: Vec<RecordRef>,
+}
+
+/// What an entry settles.
+#[derive(Clone, Debug)]
+pub enum Subject {
+    /// A handler has handled a position.
+    Handled {
+        /// The position.
+        position: Position,
+        /// The sender's floor that the message carried.
+        floor: u64,
+        /// The handler.
+        handler: Arc<str>,
+        /// All handlers that this position has here; fixed by the first commit that names it.
+        handlers: Arc<[Arc<str>]>,
+    },
+    /// A position that no handler here takes.
+    NotMine {
+        /// The position.
+        position: Position,
+        /// The sender's floor that the message carried.
+        floor: u64,
+    },
+    /// A further copy of a position that is settled, or will be by an entry before this one.
+    Duplicate {
+        /// The position.
+        position: Position,
+    },
+    /// A message from outside: from this source and with this number, if it has one.
+    Intake {
+        /// Source and number.
+        from: Option<(Arc<str>, u64)>,
+    },
+}
+
+/// One state that an outcome has read.
+#[derive(Clone, Debug)]
+pub struct StateTouch {
+    /// The state's name.
+    pub name: Arc<str>,
+    /// The key.
+    pub key: Key,
+    /// The version that was read; 0 if there was none.
+    pub read: u64,
+    /// What became of it. A put makes version `read + 1`.
+    pub change: StateChange,
+}
+
+/// What a commit made durable.
+#[derive(Clone, Debug, Default)]
+pub struct Durable {
+    /// What became of each entry, in their order.
+    pub verdicts: Vec<Verdict>,
+    /// What is to be published, with its position, in commit order.
+    pub sent: Vec<Arc<OutboxRow>>,
+}
+
+/// What became of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is durable.
+    Applied,
+    /// An intake number below the source's next one: it took effect before.
+    Already,
+    /// Nothing of it took effect: a state has another version than it read, or an entry before it
+    /// in its lane's run was refused.
+    Conflict,
+    /// Nothing of it took effect: its position and handler are not pending (any more), or, for a
+    /// duplicate, its position is not settled.
+    NotPending,
+}
+
+/// A message with its position, kept until its duty has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxRow {
+    /// The stream.
+    pub stream: Arc<StreamId>,
+    /// Its place there.
+    pub sequence: u64,
+    /// The name of its type.
+    pub type_name: Arc<str>,
+    /// Its key.
+    pub key: Option<Key>,
+    /// What must come before it.
+    pub context: Context,
+    /// What it was sent for.
+    pub cause: Option<Cause>,
+    /// Milliseconds since 1970 of its commit.
+    pub time_ms: u64,
+    /// The user's headers.
+    pub headers: Headers,
+    /// The body.
+    pub body: Bytes,
+}
+
+/// The handling that sent a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cause {
+    /// What was handled.
+    pub position: Position,
+    /// By which handler.
+    pub handler: Arc<str>,
+    /// Which of the messages that it sent this is; the first is 0.
+    pub index: u32,
+}
+
+/// A state as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredState {
+    /// How often it was written since it was made; 0: there is none.
+    pub version: u64,
+    /// Its value.
+    pub value: Option<StateValue>,
+}
+
+/// What a store held when it was opened.
+#[derive(Clone, Debug, Default)]
+pub struct Recovered {
+    /// The store's random id.
+    pub store: u64,
+    /// What the service has settled of each stream.
+    pub inbox: Vec<(Arc<StreamId>, Ranges)>,
+    /// Positions of which some handlers are done, with those that are not.
+    pub pending: Vec<(Position, Vec<Arc<str>>)>,
+    /// The offsets that are done in each partition.
+    pub cursors: Vec<(Arc<PartitionId>, Ranges)>,
+    /// What was not confirmed by the broker, each stream's in order.
+    pub outbox: Vec<Arc<OutboxRow>>,
+    /// What the app that wrote the store consisted of.
+    pub catalog: Catalog,
+}
+
+/// The names of an app that its stored data refers to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Catalog {
+    /// Handlers.
+    pub handlers: Vec<Arc<str>>,
+    /// States.
+    pub states: Vec<Arc<str>>,
+    /// Topics with the types that were taken from them.
+    pub types: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// How an app's names differ from those in its store.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Renames {
+    /// Handlers: old name, new name; without a new name it is retired, and what is pending for
+    /// it is given up.
+    pub handlers: Vec<(Arc<str>, Option<Arc<str>>)>,
+    /// States: old name, new name; without a new name it is retired: its values stay unread.
+    pub states: Vec<(Arc<str>, Option<Arc<str>>)>,
+    /// Types: topic and type that are no longer taken.
+    pub types: Vec<(Arc<str>, Arc<str>)>,
+}
+
+/// A store that is open, and what it held.
+pub struct Opened {
+    /// The store.
+    pub store: Box<dyn Store>,
+    /// Reads what is durable.
+    pub reader: Arc<dyn Reader>,
+    /// What it held.
+    pub recovered: Recovered,
+}
+
+/// Opens a store. What `run_on` takes: a store belongs to one service at a time.
+#[async_trait]
+pub trait OpenStore: Send {
+    /// Opens it for the service of that name, or makes it when there is none.
+    async fn open(self: Box<Self>, service: Arc<str>) -> Result<Opened, StoreError>;
+}
+
+/// The writing side of a store. One committer owns it.
+///
+/// An implementer guarantees: a commit is atomic and durable when it returns; entries take effect
+/// in order; a refused one has no effect at all; sequences of a stream are dense and never given
+/// twice, across every crash.
+#[async_trait]
+pub trait Store: Send + 'static {
+    /// Writes the app's names down and carries out its renames; a commit of its own.
+    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<(), StoreError>;
+
+    /// Makes a batch durable.
+    async fn commit(&mut self, batch: Batch) -> Result<Durable, CommitError>;
+
+    /// What became of a commit that ended as [`CommitError::Unknown`]: `None` if it did not happen.
+    async fn resolve(&mut self, id: u64) -> Result<Option<Durable>, CommitError>;
+
+    /// Writes what is left to write, and ends. A store that is only dropped loses nothing.
+    async fn close(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// The reading side of a store: what is durable, nothing sooner.
+#[async_trait]
+pub trait Reader: Send + Sync + 'static {
+    /// The states of these names and keys, in their order.
+    async fn states(&self, keys: Vec<(Arc<str>, Key)>) -> Result<Vec<StoredState>, StoreError>;
+
+    /// Up to `most` states of a name in key order, those behind `after`.
+    async fn scan(
+        &self,
+        name: Arc<str>,
+        after: Option<Key>,
+        most: usize,
+    ) -> Result<Vec<(Key, StateValue)>, StoreError>;
+
+    /// The next number of an intake source; 0 for one that has sent nothing.
+    async fn sent_from(&self, source: &str) -> Result<u64, StoreError>;
+
+    /// How many messages this store has given a position, topic by topic.
+    async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError>;
+}
+
+/// Why a store cannot be opened, read or written.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// Another process has it open.
+    #[error("the store {place} is in use by another process: stop that one first")]
+    Locked {
+        /// Where.
+        place: Arc<str>,
+    },
+    /// It was made by another version or for another service.
+    #[error("the store {place} cannot be used: {reason}; {remedy}")]
+    Refused {
+        /// Where.
+        place: Arc<str>,
+        /// Why.
+        reason: Arc<str>,
+        /// What to do.
+        remedy: Arc<str>,
+    },
+    /// Reading or writing failed, or what was read is damaged. Nothing is written any more.
+    #[error("the store failed: {0}")]
+    Failed(#[source] Arc<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// A failure with its source.
+    pub(crate) fn failed(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        StoreError::Failed(Arc::from(error.into()))
+    }
+}
+
+/// Why a batch is not durable.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Nothing was written: there is no room now. The same batch may be tried again.
+    #[error("the store has no room: {0}")]
+    NoRoom(Arc<str>),
+    /// The store belongs to another owner now. Nothing was written, and nothing can be.
+    #[error("the store is owned by another instance now: {0}")]
+    Fenced(Arc<str>),
+    /// The connection was lost inside the commit: ask [`Store::resolve`].
+    #[error("whether commit {0} happened is unknown")]
+    Unknown(u64),
+    /// Writing or syncing failed: the store is poisoned, and a sync is never tried twice.
+    #[error(transparent)]
+    Failed(#[from] StoreError),
+}

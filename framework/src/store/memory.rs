@@ -1,0 +1,147 @@
+//! A store in memory, for tests: the tables of a store, nothing behind them.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::reader::TablesReader;
+use super::tables::plan::Plan;
+use super::tables::{Identity, Tables};
+use super::{Batch, Catalog, CommitError, Durable, OpenStore, Opened, Renames, Store, StoreError};
+
+/// A store in memory. A clone is the same store: opened again it holds what was committed, as
+/// after a restart.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStore(Arc<Mutex<Memory>>);
+
+#[derive(Debug, Default)]
+struct Memory {
+    id: u64,
+    /// Every durable change, from the first on: what a journal would hold.
+    journal: Vec<super::change::Change>,
+    faults: VecDeque<Fault>,
+    /// Which opening may write; an earlier one is fenced off.
+    opening: u64,
+}
+
+/// What goes wrong with a commit, for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The commit goes through.
+    None,
+    /// There is no room; nothing is written.
+    NoRoom,
+    /// Every handler's outcome is refused as if its states had been changed by somebody else.
+    Conflict,
+    /// The commit happens, but the answer is lost.
+    UnknownCommitted,
+    /// The commit does not happen, and the answer is lost.
+    UnknownLost,
+    /// Writing fails: the store is poisoned.
+    Failed,
+}
+
+impl MemoryStore {
+    /// An empty store with that id.
+    pub fn new(id: u64) -> Self {
+        let store = MemoryStore::default();
+        store.lock().id = id;
+        store
+    }
+
+    /// What the next commits meet, in order.
+    pub fn inject(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.lock().faults.extend(faults);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Memory> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl OpenStore for MemoryStore {
+    async fn open(self: Box<Self>, service: Arc<str>) -> Result<Opened, StoreError> {
+        let mut memory = self.lock();
+        memory.opening += 1;
+        let identity = Identity { service, store: memory.id, epoch: 0 };
+        let mut tables = Tables::new(identity);
+        for change in memory.journal.iter().cloned() {
+            tables.replay(change);
+        }
+        let opening = memory.opening;
+        drop(memory);
+        let recovered = tables.recovered();
+        let reader = Arc::new(TablesReader { shared: Arc::clone(&tables.shared), cold: None });
+        let lost = Ok(None);
+        let store = OpenMemory { memory: *self, tables, opening, lost };
+        Ok(Opened { store: Box::new(store), reader, recovered })
+    }
+}
+
+struct OpenMemory {
+    memory: MemoryStore,
+    tables: Tables,
+    opening: u64,
+    /// The last commit whose answer was lost.
+    lost: Result<Option<(u64, Durable)>, StoreError>,
+}
+
+impl OpenMemory {
+    fn write(&mut self, plan: Plan) -> Result<Durable, CommitError> {
+        let mut memory = self.memory.lock();
+        if memory.opening != self.opening {
+            return Err(CommitError::Fenced("it was opened again".into()));
+        }
+        memory.journal.extend(plan.changes.iter().cloned());
+        drop(memory);
+        self.tables.shared.show(plan.changes);
+        self.tables.forget_dirty();
+        Ok(plan.durable)
+    }
+}
+
+#[async_trait]
+impl Store for OpenMemory {
+    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<(), StoreError> {
+        let plan = self.tables.adopt(catalog, renames);
+        self.write(plan).map(|_| ()).map_err(StoreError::failed)
+    }
+
+    async fn commit(&mut self, mut batch: Batch) -> Result<Durable, CommitError> {
+        self.lost.clone()?;
+        let fault = self.memory.lock().faults.pop_front().unwrap_or(Fault::None);
+        let id = batch.id;
+        match fault {
+            Fault::NoRoom => return Err(CommitError::NoRoom("injected".into())),
+            Fault::UnknownLost => return Err(CommitError::Unknown(id)),
+            Fault::Failed => {
+                self.lost = Err(StoreError::failed("injected failure"));
+                self.lost.clone()?;
+            }
+            Fault::Conflict => {
+                // A version that no state has.
+                let states = batch.entries.iter_mut().flat_map(|entry| &mut entry.states);
+                states.for_each(|touch| touch.read = u64::MAX);
+            }
+            Fault::None | Fault::UnknownCommitted => {}
+        }
+        let plan = self.tables.plan(batch, None)?;
+        let durable = self.write(plan)?;
+        if fault == Fault::UnknownCommitted {
+            self.lost = Ok(Some((id, durable)));
+            return Err(CommitError::Unknown(id));
+        }
+        Ok(durable)
+    }
+
+    async fn resolve(&mut self, id: u64) -> Result<Option<Durable>, CommitError> {
+        let lost = self.lost.clone()?;
+        Ok(lost.filter(|(lost, _)| *lost == id).map(|(_, durable)| durable))
+    }
+
+    async fn close(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

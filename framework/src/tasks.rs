@@ -1,0 +1,37 @@
+//! The only place that starts tasks and blocking work.
+
+use std::future::Future;
+
+use tokio::task::JoinSet;
+
+/// The tasks of one service. Whoever drops it stops them at their next await.
+#[derive(Debug)]
+pub(crate) struct Tasks<T>(JoinSet<T>);
+
+impl<T: Send + 'static> Tasks<T> {
+    pub(crate) fn new() -> Self {
+        Tasks(JoinSet::new())
+    }
+
+    /// Starts a task.
+    pub(crate) fn spawn(&mut self, task: impl Future<Output = T> + Send + 'static) {
+        self.0.spawn(task);
+    }
+
+    /// The next task that ended; `None` when there are none. Cancellation safe.
+    pub(crate) async fn ended(&mut self) -> Option<Result<T, TaskDied>> {
+        Some(self.0.join_next().await?.map_err(|error| TaskDied(error.to_string())))
+    }
+}
+
+/// A task of the framework panicked or was cancelled from outside.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("a task of the framework died: {0}; please report this")]
+pub struct TaskDied(String);
+
+/// Runs blocking work on tokio's threads for it.
+pub(crate) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, TaskDied> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| TaskDied(error.to_string()))
+}
