@@ -1,0 +1,104 @@
+//! One call of a handler: from a delivery to the arguments, from the results to an outcome.
+
+use crate::argument::{FromDelivery, MutArgument};
+use crate::delivery::{Delivery, StateValue};
+use crate::error::BoxError;
+use crate::handler::Returned;
+use crate::message::Input;
+use crate::outcome::{Outcome, StateChange};
+use crate::outgoing::{Outbox, Sends};
+use crate::state::{InvalidState, StateError};
+
+/// One call of a handler: what `#[handler]` writes around the function.
+///
+/// First the arguments are taken; then the function runs; then what it returned is checked,
+/// each `&mut` argument is kept, in the order in which it was taken, and the call is finished.
+#[derive(Debug)]
+pub struct Call {
+    delivery: Delivery,
+    states_taken: usize,
+    states: Vec<StateChange>,
+    outbox: Outbox,
+}
+
+/// A `&mut` argument while the handler has it.
+#[derive(Debug)]
+pub struct Held<A: MutArgument> {
+    /// What the handler takes by `&mut`.
+    pub value: A,
+    before: A::Before,
+}
+
+impl Call {
+    /// The call that this delivery asks for.
+    pub fn new(delivery: Delivery) -> Self {
+        let outbox = Outbox::near(delivery.envelope.key.clone());
+        let states = Vec::with_capacity(delivery.states.len());
+        Call { delivery, states_taken: 0, states, outbox }
+    }
+
+    /// The message.
+    pub fn input<I: Input>(&self) -> Result<I, BoxError> {
+        I::from_delivery(&self.delivery)
+    }
+
+    /// An argument behind the message.
+    pub fn argument<A: FromDelivery>(&self) -> Result<A, BoxError> {
+        A::from_delivery(&self.delivery)
+    }
+
+    /// An argument that is taken by `&mut`.
+    pub fn mutable<A: MutArgument>(&mut self) -> Result<Held<A>, BoxError> {
+        let (value, before) = A::load(self)?;
+        Ok(Held { value, before })
+    }
+
+    /// What the function returned: something to send, or its error.
+    pub fn returned<R: Returned>(&self, returned: R) -> Result<R::Sends, BoxError> {
+        returned.into_result().map_err(crate::error::HandlerError::into_boxed)
+    }
+
+    /// Takes note of what the handler made of a `&mut` argument.
+    pub fn keep<A: MutArgument>(&mut self, held: Held<A>) -> Result<(), BoxError> {
+        held.value.store(held.before, self)
+    }
+
+    /// The outcome. What was put into an outbox goes before what was returned.
+    pub fn finish(mut self, returned: impl Sends) -> Result<Outcome, BoxError> {
+        returned.send_to(&mut self.outbox);
+        Ok(Outcome { states: self.states, sends: self.outbox.into_sends()? })
+    }
+
+    pub(crate) fn delivery(&self) -> &Delivery {
+        &self.delivery
+    }
+
+    /// The stored value of the next state; the call keeps none, since none is asked for twice.
+    pub(crate) fn next_state(&mut self) -> Result<Option<StateValue>, BoxError> {
+        let state = self.delivery.states.get_mut(self.states_taken);
+        self.states_taken += 1;
+        Ok(state.ok_or(StateNotLoaded)?.take())
+    }
+
+    pub(crate) fn change(&mut self, change: StateChange) {
+        self.states.push(change);
+    }
+
+    pub(crate) fn send(&mut self, outbox: Outbox) {
+        self.outbox.append(outbox);
+    }
+
+    pub(crate) fn invalid_state(&self, source: StateError) -> BoxError {
+        let Delivery { handler, envelope, .. } = &self.delivery;
+        let key = envelope.key.as_deref().unwrap_or_default();
+        Box::new(InvalidState { handler: (**handler).into(), key: key.into(), source })
+    }
+}
+
+/// The handler takes more states than its specification names: they would be lost.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the delivery holds fewer states than the handler takes: its definition must name each, by \
+     `mutable`, in the order in which its service takes them"
+)]
+struct StateNotLoaded;

@@ -1,0 +1,141 @@
+//! A handler's definition: what it is, as data, and how its service is built.
+
+use std::any::type_name;
+use std::fmt;
+
+use tower::Service;
+
+use super::HandlerService;
+use crate::argument::MutArgument;
+use crate::delivery::Delivery;
+use crate::dependencies::{Dependencies, MissingDependency};
+use crate::error::BoxError;
+use crate::message::Input;
+use crate::outcome::Outcome;
+use crate::policy::Order;
+use crate::state::StateSpec;
+
+/// What a handler is, as data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Spec {
+    /// Its name in stored data.
+    pub name: &'static str,
+    /// The topic that it reads.
+    pub topic: &'static str,
+    /// The type of message that it takes.
+    pub type_name: &'static str,
+    /// Whether its messages have a key.
+    pub keyed: bool,
+    /// Its states, in the order in which it names them.
+    pub states: Vec<StateSpec>,
+    /// In which order it takes its messages.
+    pub order: Order,
+    /// The types that it takes by `&T`.
+    pub dependencies: Vec<&'static str>,
+    /// Where it is written.
+    pub location: Location,
+}
+
+/// A place in the source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Location {
+    /// The file, as the compiler was given it.
+    pub file: &'static str,
+    /// The line, from 1.
+    pub line: u32,
+}
+
+impl Location {
+    /// That place: `Location::new(file!(), line!())`.
+    pub const fn new(file: &'static str, line: u32) -> Self {
+        Location { file, line }
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+type Build = dyn Fn(&Dependencies) -> Result<HandlerService, MissingDependency> + Send + Sync;
+
+/// A handler's specification, and how its service is built of the dependencies.
+pub struct Definition {
+    spec: Spec,
+    build: Box<Build>,
+}
+
+impl Definition {
+    /// Starts one: a handler of that name that takes `I`.
+    #[expect(clippy::new_ret_no_self, reason = "a definition is complete with its service")]
+    pub fn new<I: Input>(name: &'static str, location: Location) -> Defining {
+        Defining(Spec {
+            name,
+            topic: I::TOPIC,
+            type_name: I::TYPE,
+            keyed: I::KEYED,
+            states: Vec::new(),
+            order: Order::default(),
+            dependencies: Vec::new(),
+            location,
+        })
+    }
+
+    /// What the handler is.
+    pub fn spec(&self) -> &Spec {
+        &self.spec
+    }
+
+    /// Its service. The dependencies are looked up here, once, not for each delivery.
+    pub fn build(&self, dependencies: &Dependencies) -> Result<HandlerService, MissingDependency> {
+        (self.build)(dependencies)
+    }
+}
+
+impl fmt::Debug for Definition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Definition").field("spec", &self.spec).finish_non_exhaustive()
+    }
+}
+
+/// A definition in the making: it has no service yet.
+#[derive(Debug)]
+#[must_use = "a definition is complete with `serve`"]
+pub struct Defining(Spec);
+
+impl Defining {
+    /// In which order it takes its messages.
+    pub fn order(mut self, order: Order) -> Self {
+        self.0.order = order;
+        self
+    }
+
+    /// It takes `&mut A`. Its service must load such arguments in the order of these calls.
+    pub fn mutable<A: MutArgument>(mut self) -> Self {
+        self.0.states.extend(A::STATE);
+        self
+    }
+
+    /// It takes `&T`.
+    pub fn dependency<T: ?Sized + Send + Sync + 'static>(mut self) -> Self {
+        self.0.dependencies.push(type_name::<T>());
+        self
+    }
+
+    /// How its service is built of the dependencies, which are looked up there.
+    pub fn serve<S>(
+        self,
+        build: impl Fn(&Dependencies) -> Result<S, MissingDependency> + Send + Sync + 'static,
+    ) -> Definition
+    where
+        S: Service<Delivery, Response = Outcome, Error = BoxError>,
+        S: Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+    {
+        let build =
+            move |dependencies: &Dependencies| Ok(HandlerService::new(build(dependencies)?));
+        Definition { spec: self.0, build: Box::new(build) }
+    }
+}

@@ -1,0 +1,11 @@
+//! What a service's source begins with: `use framework::prelude::*;`.
+
+pub use serde::{Deserialize, Serialize};
+
+pub use crate::argument::{Attempt, MessageId};
+pub use crate::envelope::Headers;
+pub use crate::error::{ErrorExt, HandlerError, Result, ResultExt};
+pub use crate::handler::{Handlers, handler, handlers};
+pub use crate::message::Message;
+pub use crate::outgoing::{MessageExt, Outbox, Outgoing};
+pub use crate::state::State;

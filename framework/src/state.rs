@@ -1,0 +1,209 @@
+//! States: what a handler remembers of a key, as it is stored and read again.
+
+use crate::delivery::StateValue;
+use crate::error::BoxError;
+use crate::message::json;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+pub use endwise_macros::State;
+pub use serde_json::Value;
+
+/// A state: what a handler remembers of each key.
+///
+/// A handler takes it by `&mut S` (then it needs [`Default`], the value of a key that has none
+/// yet), or by `&mut Option<S>`, which has a life cycle: `Some` starts it, `take()` ends it.
+///
+/// ```
+/// use framework::prelude::*;
+///
+/// #[derive(State, Default, Serialize, Deserialize)]
+/// #[state(name = "account")]
+/// struct Account {
+///     balance: i64,
+/// }
+/// assert_eq!((Account::NAME, Account::VERSION), ("account", 1));
+/// ```
+///
+/// `#[derive(State)]` takes, in `#[state(..)]`:
+/// - `name = "..."`: its name in stored data; unless given, the Rust name. Give it before you
+///   rename the Rust type.
+/// - `version = 2, upcast = function`: see below.
+///
+/// # Versions
+/// A state is stored as JSON with the version of the type that wrote it. Raise the version when
+/// what is stored can no longer be read as the new type, and say how it gets there: `upcast`
+/// takes the version and the value as stored, and gives the value of the *next* version. It is
+/// called until the current one is reached, so each change is written once and kept.
+///
+/// ```
+/// use framework::error::BoxError;
+/// use framework::prelude::*;
+/// use serde_json::{Value, json};
+///
+/// #[derive(State, Default, Serialize, Deserialize)]
+/// #[state(name = "account", version = 2, upcast = upcast)]
+/// struct Account {
+///     cents: i64,
+/// }
+///
+/// fn upcast(from: u32, old: Value) -> Result<Value, BoxError> {
+///     match from {
+///         // Version 1 counted whole euros.
+///         1 => Ok(json!({ "cents": old["euros"].as_i64().ok_or("no euros")? * 100 })),
+///         other => Err(format!("there was no version {other}").into()),
+///     }
+/// }
+/// assert_eq!(Account::upcast(1, json!({ "euros": 5 }))?, json!({ "cents": 500 }));
+/// # Ok::<(), BoxError>(())
+/// ```
+///
+/// A value of a newer version than the code's is an error: an older program must not write
+/// over what it cannot read.
+///
+/// A state that a handler leaves as it was is not written. That is seen by its JSON, so prefer
+/// `BTreeMap` to `HashMap`, whose order differs from run to run.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a state",
+    label = "not a state",
+    note = "write `#[derive(State, Default, Serialize, Deserialize)]` above the type"
+)]
+pub trait State: Serialize + DeserializeOwned + Send + Sync + 'static {
+    /// Its name in stored data.
+    const NAME: &'static str;
+    /// The version of its stored form; the first is 1.
+    const VERSION: u32;
+
+    /// The value of version `from + 1`, made of one of version `from`.
+    fn upcast(from: u32, old: Value) -> Result<Value, BoxError>;
+}
+
+/// A state as a handler's specification names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct StateSpec {
+    /// [`State::NAME`].
+    pub name: &'static str,
+    /// [`State::VERSION`].
+    pub version: u32,
+}
+
+impl StateSpec {
+    /// The specification of that state.
+    pub const fn of<S: State>() -> Self {
+        StateSpec { name: S::NAME, version: S::VERSION }
+    }
+}
+
+/// Reads a stored state, of an older version too.
+pub(crate) fn decode<S: State>(stored: &StateValue) -> Result<S, StateError> {
+    let (state, found) = (S::NAME, stored.schema);
+    if found == S::VERSION {
+        return serde_json::from_slice(&stored.json).map_err(|source| StateError::Json {
+            state,
+            found,
+            source,
+        });
+    }
+    if found > S::VERSION {
+        return Err(StateError::Newer { state, found, current: S::VERSION });
+    }
+    let json = |source| StateError::Json { state, found, source };
+    let mut value: Value = serde_json::from_slice(&stored.json).map_err(json)?;
+    for from in found..S::VERSION {
+        value =
+            S::upcast(from, value).map_err(|source| StateError::Upcast { state, from, source })?;
+    }
+    serde_json::from_value(value).map_err(json)
+}
+
+/// A state as it will be stored.
+pub(crate) fn encode<S: State>(value: &S) -> Result<StateValue, StateError> {
+    let json = json::encode(value).map_err(unwritable::<S>)?;
+    Ok(StateValue { schema: S::VERSION, json })
+}
+
+/// A state as it will be stored, unless what is stored is the same.
+pub(crate) fn encode_changed<S: State>(
+    value: &S,
+    before: &StateValue,
+) -> Result<Option<StateValue>, StateError> {
+    if before.schema != S::VERSION {
+        return encode(value).map(Some);
+    }
+    let json = json::encode_changed(value, &before.json).map_err(unwritable::<S>)?;
+    Ok(json.map(|json| StateValue { schema: S::VERSION, json }))
+}
+
+fn unwritable<S: State>(source: serde_json::Error) -> StateError {
+    StateError::Unwritable { state: S::NAME, source }
+}
+
+/// Why a stored state cannot be read, or a state cannot be stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// Its JSON does not fit the type.
+    #[error(
+        "state `{state}` is stored (version {found}) in a form that its type does not read: \
+         give new fields `#[serde(default)]`, or raise the version and say how to `upcast`"
+    )]
+    Json {
+        /// The state's name.
+        state: &'static str,
+        /// The version that is stored.
+        found: u32,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+    /// A newer program wrote it.
+    #[error(
+        "state `{state}` is stored with version {found}, and this program knows only up to \
+         {current}: run the newer program"
+    )]
+    Newer {
+        /// The state's name.
+        state: &'static str,
+        /// The version that is stored.
+        found: u32,
+        /// The version that this program writes.
+        current: u32,
+    },
+    /// Its `upcast` failed.
+    #[error("state `{state}`: the upcast from version {from} to the next failed")]
+    Upcast {
+        /// The state's name.
+        state: &'static str,
+        /// The version that it started from.
+        from: u32,
+        /// What it says.
+        source: BoxError,
+    },
+    /// It has no JSON.
+    #[error(
+        "state `{state}` cannot be written as JSON (a map's keys, for one, must be strings or \
+         numbers)"
+    )]
+    Unwritable {
+        /// The state's name.
+        state: &'static str,
+        /// What serde says.
+        source: serde_json::Error,
+    },
+}
+
+/// A handler's state could not be read or stored: the delivery fails.
+///
+/// Found in the [`BoxError`] of a delivery by `error.downcast_ref::<InvalidState>()`. Trying
+/// again does not help: the value stays as it is.
+#[derive(Debug, thiserror::Error)]
+#[error("handler `{handler}`, key `{key}`")]
+#[non_exhaustive]
+pub struct InvalidState {
+    /// The handler.
+    pub handler: String,
+    /// The key whose state it is.
+    pub key: String,
+    /// The state and what is wrong with it.
+    pub source: StateError,
+}
