@@ -9,7 +9,7 @@ use tokio::time::Instant;
 /// Paused time (`tokio::time::pause`, as `TestApp` uses it) moves a [`Clock::fixed`] with it, so
 /// that the same test gives the same times.
 #[derive(Clone, Debug)]
-pub struct Clock(Source);
+pub(crate) struct Clock(Source);
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -20,17 +20,17 @@ enum Source {
 
 impl Clock {
     /// The machine's clock.
-    pub fn system() -> Self {
+    pub(crate) fn system() -> Self {
         Clock(Source::System)
     }
 
     /// A clock that starts at `ms` since 1970 and goes on with tokio's time.
-    pub fn fixed(ms: u64) -> Self {
+    pub(crate) fn fixed(ms: u64) -> Self {
         Clock(Source::Fixed(ms, Instant::now()))
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
-    pub fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         let millis = |elapsed: Duration| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         match &self.0 {
             Source::System => {

@@ -14,13 +14,16 @@ pub struct RecordRef {
     pub offset: u64,
     /// The broker's token for it.
     pub token: u64,
+    /// How many bytes of headers and body it has.
+    pub bytes: usize,
 }
 
 impl RecordRef {
     /// The reference to a record.
     pub fn of(record: &Record) -> Self {
-        let Record { partition, offset, token, .. } = record;
-        RecordRef { partition: Arc::clone(partition), offset: *offset, token: *token }
+        let Record { partition, offset, token, headers, body, .. } = record;
+        let bytes = headers.as_bytes().len() + body.len();
+        RecordRef { partition: Arc::clone(partition), offset: *offset, token: *token, bytes }
     }
 }
 

@@ -6,9 +6,12 @@ use bytes::Bytes;
 
 use crate::stream::{Key, Position};
 
+pub(crate) mod attributes;
+pub(crate) mod digest;
 mod headers;
 
 pub use headers::Headers;
+pub(crate) use headers::put_header;
 
 /// A decoded message: who it is, what must come before it, and its body.
 #[derive(Clone, Debug)]

@@ -18,7 +18,6 @@ mod returned;
 pub use call::{Call, Held};
 pub use definition::{Definition, Location, Spec};
 pub use endwise_macros::{handler, handlers};
-#[allow(unused_imports, reason = "the App will read a group's entries")]
 pub(crate) use group::Entry;
 pub use group::Handlers;
 pub(crate) use layers::Layers;

@@ -1,34 +1,72 @@
 //! Endwise: message processing turned inside out.
+//!
+//! You write `#[handler]` functions; the framework is the end of the line. It owns the consume
+//! loop, the durable state, ordering and acknowledgements, and each accepted message has exactly
+//! one effect, in the order of its key.
 extern crate self as framework;
 
+// What a service is written with.
 pub mod prelude;
 
 pub mod message;
 pub mod state;
 
-pub mod argument;
 pub mod handler;
+
+pub mod argument;
 pub mod outgoing;
 
 pub mod dependencies;
+pub mod error;
+pub mod layer;
 pub mod policy;
 
-pub mod error;
+// What it is run with.
+pub mod app;
 
+mod run;
+
+mod service;
+
+mod intake;
+
+pub mod testing;
+
+// What a message is on its way: record → envelope → delivery → outcome → committed.
 pub mod stream;
 
 pub mod envelope;
 
 pub mod delivery;
+
 pub mod outcome;
 
 pub mod committed;
 
+// The flow.
+mod start;
+mod wiring;
+
+mod consume;
+
+mod relay;
+
+mod failure;
+
+// What it stands on.
 pub mod broker;
 pub mod store;
 
 mod clock;
+mod handling;
 mod queue;
 mod tasks;
 
+pub use app::App;
+pub use consume::Invalid;
 pub use error::Result;
+pub use failure::{Cause, HandlerStopped, How, RunError};
+pub use intake::{Accepted, IntakeError, Producer, Sent};
+pub use run::run_on;
+pub use service::{Counts, ReadError, Service};
+pub use start::StartError;

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::delivery::Delivery;
 use crate::error::BoxError;
+use crate::stream::Key;
 
 pub(crate) mod json;
 mod key;
@@ -77,6 +78,9 @@ pub trait Input: Sized + Send + 'static {
 
     /// Reads it from a delivery.
     fn from_delivery(delivery: &Delivery) -> Result<Self, BoxError>;
+
+    /// Reads only the key, from a body whose envelope does not name it.
+    fn key_of(body: &[u8]) -> Result<Option<Key>, serde_json::Error>;
 }
 
 #[diagnostic::do_not_recommend]
@@ -84,6 +88,14 @@ impl<M: Message> Input for M {
     const TOPIC: &'static str = M::TOPIC;
     const TYPE: &'static str = M::TYPE;
     const KEYED: bool = M::KEYED;
+
+    fn key_of(body: &[u8]) -> Result<Option<Key>, serde_json::Error> {
+        if !M::KEYED {
+            return Ok(None);
+        }
+        let message: M = serde_json::from_slice(body)?;
+        Ok(message.key().map(Key::from))
+    }
 
     fn from_delivery(delivery: &Delivery) -> Result<Self, BoxError> {
         let envelope = delivery.envelope();

@@ -17,9 +17,15 @@ pub(crate) struct Queue<T>(Arc<Shared<T>>);
 
 #[derive(Debug)]
 struct Shared<T> {
-    items: Mutex<VecDeque<T>>,
+    items: Mutex<Items<T>>,
     limit: usize,
     filled: Notify,
+}
+
+#[derive(Debug)]
+struct Items<T> {
+    queue: VecDeque<T>,
+    is_closed: bool,
 }
 
 /// More items than the limits at the sources admit: an error in the framework.
@@ -38,16 +44,19 @@ impl<T> Clone for Queue<T> {
 impl<T> Queue<T> {
     /// A queue that admits up to `limit` items.
     pub(crate) fn new(limit: usize) -> Self {
-        let items = Mutex::new(VecDeque::new());
+        let items = Mutex::new(Items { queue: VecDeque::new(), is_closed: false });
         Queue(Arc::new(Shared { items, limit, filled: Notify::new() }))
     }
 
-    /// Adds items in order. Never waits.
+    /// Adds items in order. Never waits. A closed queue drops them.
     pub(crate) fn push(&self, items: impl IntoIterator<Item = T>) -> Result<(), QueueOverflow> {
-        let mut queue = self.lock();
-        queue.extend(items);
-        let over = queue.len() > self.0.limit;
-        drop(queue);
+        let mut into = self.lock();
+        if into.is_closed {
+            return Ok(());
+        }
+        into.queue.extend(items);
+        let over = into.queue.len() > self.0.limit;
+        drop(into);
         self.0.filled.notify_one();
         if over { Err(QueueOverflow { limit: self.0.limit }) } else { Ok(()) }
     }
@@ -66,12 +75,22 @@ impl<T> Queue<T> {
 
     /// Takes up to `most` items that are there.
     pub(crate) fn take_now(&self, most: usize) -> Vec<T> {
-        let mut queue = self.lock();
+        let queue = &mut self.lock().queue;
         let count = queue.len().min(most);
         queue.drain(..count).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<T>> {
+    /// Drops what is there and all that comes.
+    pub(crate) fn close(&self) {
+        let mut items = self.lock();
+        items.is_closed = true;
+        let dropped = std::mem::take(&mut items.queue);
+        // What the items' own drops do is not done under the lock.
+        drop(items);
+        drop(dropped);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Items<T>> {
         // Nothing that can panic runs under the lock.
         self.0.items.lock().unwrap_or_else(PoisonError::into_inner)
     }

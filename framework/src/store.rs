@@ -166,7 +166,7 @@ pub struct StoredState {
     pub value: Option<StateValue>,
 }
 
-/// What a store held when it was opened.
+/// What a store held when the app was taken in.
 #[derive(Clone, Debug, Default)]
 pub struct Recovered {
     /// The store's random id.
@@ -179,8 +179,15 @@ pub struct Recovered {
     pub cursors: Vec<(Arc<PartitionId>, Ranges)>,
     /// What was not confirmed by the broker, each stream's in order.
     pub outbox: Vec<Arc<OutboxRow>>,
-    /// What the app that wrote the store consisted of.
+}
+
+/// What an opened store says about the app that wrote it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What that app consisted of.
     pub catalog: Catalog,
+    /// Its handlers that have something left to do.
+    pub unfinished: Vec<Arc<str>>,
 }
 
 /// The names of an app that its stored data refers to.
@@ -212,8 +219,8 @@ pub struct Opened {
     pub store: Box<dyn Store>,
     /// Reads what is durable.
     pub reader: Arc<dyn Reader>,
-    /// What it held.
-    pub recovered: Recovered,
+    /// The app that wrote it.
+    pub found: Found,
 }
 
 /// Opens a store. What `run_on` takes: a store belongs to one service at a time.
@@ -230,11 +237,12 @@ pub trait OpenStore: Send {
 /// twice, across every crash.
 #[async_trait]
 pub trait Store: Send + 'static {
-    /// Writes the app's names down and carries out its renames; a commit of its own.
-    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<(), StoreError>;
+    /// Carries out an app's renames and writes its names down, in a commit of its own; what the
+    /// store holds for it. Called once, before the first commit.
+    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<Recovered, StoreError>;
 
     /// Makes a batch durable.
-    async fn commit(&mut self, batch: Batch) -> Result<Durable, CommitError>;
+    async fn commit(&mut self, batch: &Batch) -> Result<Durable, CommitError>;
 
     /// What became of a commit that ended as [`CommitError::Unknown`]: `None` if it did not happen.
     async fn resolve(&mut self, id: u64) -> Result<Option<Durable>, CommitError>;
@@ -245,7 +253,7 @@ pub trait Store: Send + 'static {
 
 /// The reading side of a store: what is durable, nothing sooner.
 #[async_trait]
-pub trait Reader: Send + Sync + 'static {
+pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
     /// The states of these names and keys, in their order.
     async fn states(&self, keys: Vec<(Arc<str>, Key)>) -> Result<Vec<StoredState>, StoreError>;
 

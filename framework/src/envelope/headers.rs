@@ -27,6 +27,11 @@ impl Headers {
         Some(Headers(bytes))
     }
 
+    /// Headers of bytes that [`put_header`] has written.
+    pub(crate) fn written(bytes: Bytes) -> Self {
+        Headers(bytes)
+    }
+
     /// The flat form: for each header a byte of name length, two of value length (little
     /// endian), the name, the value.
     pub fn as_bytes(&self) -> &Bytes {

@@ -14,6 +14,7 @@ use crate::message::Input;
 use crate::outcome::Outcome;
 use crate::policy::Order;
 use crate::state::StateSpec;
+use crate::wiring::KeyOf;
 
 /// What a handler is, as data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ type Build = dyn Fn(&Dependencies) -> Result<HandlerService, MissingDependency> 
 /// A handler's specification, and how its service is built of the dependencies.
 pub struct Definition {
     spec: Spec,
+    key_of: KeyOf,
     build: Box<Build>,
 }
 
@@ -71,7 +73,7 @@ impl Definition {
     /// Starts one: a handler of that name that takes `I`.
     #[expect(clippy::new_ret_no_self, reason = "a definition is complete with its service")]
     pub fn new<I: Input>(name: &'static str, location: Location) -> Defining {
-        Defining(Spec {
+        let spec = Spec {
             name,
             topic: I::TOPIC,
             type_name: I::TYPE,
@@ -80,12 +82,18 @@ impl Definition {
             order: Order::default(),
             dependencies: Vec::new(),
             location,
-        })
+        };
+        Defining { spec, key_of: I::key_of }
     }
 
     /// What the handler is.
     pub fn spec(&self) -> &Spec {
         &self.spec
+    }
+
+    /// Reads its message's key from a body.
+    pub(crate) fn key_of(&self) -> KeyOf {
+        self.key_of
     }
 
     /// Its service. The dependencies are looked up here, once, not for each delivery.
@@ -103,24 +111,27 @@ impl fmt::Debug for Definition {
 /// A definition in the making: it has no service yet.
 #[derive(Debug)]
 #[must_use = "a definition is complete with `serve`"]
-pub struct Defining(Spec);
+pub struct Defining {
+    spec: Spec,
+    key_of: KeyOf,
+}
 
 impl Defining {
     /// In which order it takes its messages.
     pub fn order(mut self, order: Order) -> Self {
-        self.0.order = order;
+        self.spec.order = order;
         self
     }
 
     /// It takes `&mut A`. Its service must load such arguments in the order of these calls.
     pub fn mutable<A: MutArgument>(mut self) -> Self {
-        self.0.states.extend(A::STATE);
+        self.spec.states.extend(A::STATE);
         self
     }
 
     /// It takes `&T`.
     pub fn dependency<T: ?Sized + Send + Sync + 'static>(mut self) -> Self {
-        self.0.dependencies.push(type_name::<T>());
+        self.spec.dependencies.push(type_name::<T>());
         self
     }
 
@@ -136,6 +147,6 @@ impl Defining {
     {
         let build =
             move |dependencies: &Dependencies| Ok(HandlerService::new(build(dependencies)?));
-        Definition { spec: self.0, build: Box::new(build) }
+        Definition { spec: self.spec, key_of: self.key_of, build: Box::new(build) }
     }
 }

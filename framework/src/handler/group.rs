@@ -103,8 +103,11 @@ impl Entry {
         self.definition.spec()
     }
 
+    pub(crate) fn key_of(&self) -> crate::wiring::KeyOf {
+        self.definition.key_of()
+    }
+
     /// The handler's service within its own layers, within the app's.
-    #[allow(dead_code, reason = "the App will build its handlers' services")]
     pub(crate) fn build(
         &self,
         dependencies: &Dependencies,

@@ -14,7 +14,7 @@ pub(super) type Id = u32;
 /// One change. The order of the variants is the format: new ones go to the end, none is reused.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) enum Change {
-    /// A name (of a topic, type, handler, state) and the number that stands for it from here on.
+    /// A name (of a topic, type, handler) and the number that stands for it from here on.
     Name(Id, Arc<str>),
     /// A stream that somebody sends to this service.
     Stream(Id, StreamId),
@@ -22,8 +22,9 @@ pub(super) enum Change {
     Partition(Id, PartitionId),
     /// The app has this handler.
     Handler(Id, Registered),
-    /// The app has this state.
-    StateName(Id, Registered),
+    /// The number that stands for a state's name from here on, and whether the app has it. States
+    /// are numbered apart from other names, so that one can be renamed.
+    StateName(Id, Arc<str>, Registered),
     /// The app takes this type (second) from this topic (first).
     Type(Id, Id, Registered),
     /// A sequence of a stream is settled.
@@ -168,7 +169,7 @@ mod tests {
             Change::Stream(2, stream),
             Change::Partition(3, partition),
             Change::Handler(4, Registered::Yes),
-            Change::StateName(5, Registered::No),
+            Change::StateName(5, "account".into(), Registered::No),
             Change::Type(1, 2, Registered::Yes),
             Change::Settled(2, 77),
             Change::Floor(2, 70),

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use super::reader::TablesReader;
 use super::tables::plan::Plan;
 use super::tables::{Identity, Tables};
-use super::{Batch, Catalog, CommitError, Durable, OpenStore, Opened, Renames, Store, StoreError};
+use super::{
+    Batch, Catalog, CommitError, Durable, OpenStore, Opened, Recovered, Renames, Store, StoreError,
+};
 
 /// A store in memory. A clone is the same store: opened again it holds what was committed, as
 /// after a restart.
@@ -72,11 +74,11 @@ impl OpenStore for MemoryStore {
         }
         let opening = memory.opening;
         drop(memory);
-        let recovered = tables.recovered();
+        let found = tables.found();
         let reader = Arc::new(TablesReader { shared: Arc::clone(&tables.shared), cold: None });
         let lost = Ok(None);
         let store = OpenMemory { memory: *self, tables, opening, lost };
-        Ok(Opened { store: Box::new(store), reader, recovered })
+        Ok(Opened { store: Box::new(store), reader, found })
     }
 }
 
@@ -104,13 +106,15 @@ impl OpenMemory {
 
 #[async_trait]
 impl Store for OpenMemory {
-    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<(), StoreError> {
-        let plan = self.tables.adopt(catalog, renames);
-        self.write(plan).map(|_| ()).map_err(StoreError::failed)
+    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<Recovered, StoreError> {
+        let plan = self.tables.adopt(catalog, renames)?;
+        self.write(plan).map_err(StoreError::failed)?;
+        Ok(self.tables.recovered())
     }
 
-    async fn commit(&mut self, mut batch: Batch) -> Result<Durable, CommitError> {
+    async fn commit(&mut self, batch: &Batch) -> Result<Durable, CommitError> {
         self.lost.clone()?;
+        let mut batch = batch.clone();
         let fault = self.memory.lock().faults.pop_front().unwrap_or(Fault::None);
         let id = batch.id;
         match fault {
@@ -127,7 +131,7 @@ impl Store for OpenMemory {
             }
             Fault::None | Fault::UnknownCommitted => {}
         }
-        let plan = self.tables.plan(batch, None)?;
+        let plan = self.tables.plan(&batch, None)?;
         let durable = self.write(plan)?;
         if fault == Fault::UnknownCommitted {
             self.lost = Ok(Some((id, durable)));

@@ -12,6 +12,7 @@ use crate::stream::Key;
 use crate::tasks::blocking;
 
 /// Reads what the tables show, and what lies behind them on tokio's blocking threads.
+#[derive(Debug)]
 pub(super) struct TablesReader {
     pub(super) shared: Arc<Shared>,
     pub(super) cold: Option<Arc<dyn Cold>>,
@@ -22,7 +23,7 @@ impl TablesReader {
     fn in_memory(&self, keys: &[(Arc<str>, Key)]) -> Vec<Option<StoredState>> {
         let memtable = self.shared.read();
         let find = |(name, key): &(Arc<str>, Key)| {
-            let id = memtable.names.id(name);
+            let id = memtable.state_names.id(name);
             let none = StoredState { version: 0, value: None };
             match (id, &self.cold) {
                 (None, _) => Some(none),
@@ -49,7 +50,7 @@ impl Reader for TablesReader {
                 }
                 // Looked up under the lock: a checkpoint that ends meanwhile moves states behind.
                 let memtable = shared.read();
-                match memtable.names.id(&name) {
+                match memtable.state_names.id(&name) {
                     Some(id) => match memtable.get(id, &key) {
                         Some(found) => Ok(found.clone()),
                         None => cold.state(id, &key),

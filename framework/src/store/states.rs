@@ -13,7 +13,7 @@ use crate::stream::Key;
 pub(super) type ByKey = HashMap<Key, StoredState>;
 
 /// The states behind the memtable: what a checkpoint has written.
-pub(super) trait Cold: Send + Sync + 'static {
+pub(super) trait Cold: std::fmt::Debug + Send + Sync + 'static {
     /// One state.
     fn state(&self, name: Id, key: &str) -> Result<StoredState, StoreError>;
 
@@ -33,6 +33,7 @@ pub(super) struct Shared(RwLock<Memtable>);
 #[derive(Debug, Default)]
 pub(super) struct Memtable {
     pub(super) names: Interner<Arc<str>>,
+    pub(super) state_names: Interner<Arc<str>>,
     active: BTreeMap<Id, ByKey>,
     /// What the running checkpoint writes.
     frozen: Arc<BTreeMap<Id, ByKey>>,
@@ -65,6 +66,7 @@ impl Shared {
                     memtable.sent.insert((row.topic, row.slot), row.sequence);
                 }
                 Change::Name(id, name) => memtable.names.set(id, name),
+                Change::StateName(id, name, _) => memtable.state_names.set(id, name),
                 _ => {}
             }
         }
@@ -140,7 +142,7 @@ pub(super) fn scan(
 ) -> Result<Vec<(Key, StateValue)>, StoreError> {
     // The lock is held over the whole look, so that a checkpoint cannot move a state meanwhile.
     let memtable = shared.read();
-    let Some(id) = memtable.names.id(name) else { return Ok(Vec::new()) };
+    let Some(id) = memtable.state_names.id(name) else { return Ok(Vec::new()) };
     let mut found = BTreeMap::new();
     for state in cold.into_iter().flat_map(|cold| cold.scan(id, after.unwrap_or_default())) {
         let (key, state) = state?;

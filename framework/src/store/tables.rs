@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::names::Interner;
 use super::outbox::Outbox;
 use super::states::Shared;
-use super::{Catalog, Cause, OutboxRow, Recovered};
+use super::{Catalog, Cause, Found, OutboxRow, Recovered};
 use crate::envelope::{Context, Headers};
 use crate::stream::{PartitionId, Position, Slot, StreamId};
 
@@ -31,6 +31,7 @@ pub(super) struct Identity {
 pub(super) struct Tables {
     pub(super) identity: Identity,
     pub(super) names: Interner<Arc<str>>,
+    pub(super) state_names: Interner<Arc<str>>,
     pub(super) streams: Interner<Arc<StreamId>>,
     pub(super) partitions: Interner<Arc<PartitionId>>,
     pub(super) app: App,
@@ -64,6 +65,7 @@ impl Tables {
         Tables {
             identity,
             names: Interner::default(),
+            state_names: Interner::default(),
             streams: Interner::default(),
             partitions: Interner::default(),
             app: App::default(),
@@ -92,7 +94,10 @@ impl Tables {
                 self.inbox.dirty.partitions.insert(*id);
             }
             Change::Handler(id, is) => self.register(*is, *id, |app| &mut app.handlers),
-            Change::StateName(id, is) => self.register(*is, *id, |app| &mut app.states),
+            Change::StateName(id, name, is) => {
+                self.state_names.set(*id, Arc::clone(name));
+                self.register(*is, *id, |app| &mut app.states);
+            }
             Change::Type(topic, name, is) => {
                 self.register(*is, (*topic, *name), |app| &mut app.types);
             }
@@ -234,8 +239,14 @@ impl Tables {
                 })
                 .collect(),
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
-            catalog: self.catalog(),
         }
+    }
+
+    /// What the app that wrote the store consisted of, and what it left undone.
+    pub(super) fn found(&self) -> Found {
+        let unfinished: BTreeSet<Id> =
+            self.inbox.all_pending().values().flatten().copied().collect();
+        Found { catalog: self.catalog(), unfinished: self.texts(unfinished.iter()) }
     }
 
     fn catalog(&self) -> Catalog {
@@ -244,7 +255,12 @@ impl Tables {
         });
         Catalog {
             handlers: self.texts(self.app.handlers.iter()),
-            states: self.texts(self.app.states.iter()),
+            states: self
+                .app
+                .states
+                .iter()
+                .filter_map(|id| self.state_names.get(*id).cloned())
+                .collect(),
             types: types.collect(),
         }
     }

@@ -3,23 +3,32 @@
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, Registered};
-use super::super::{Catalog, Renames};
+use super::super::{Catalog, Renames, StoreError};
 use super::Tables;
 use super::plan::Plan;
 
 impl Tables {
     /// Carries out renames, then writes the app's names down.
-    pub(in crate::store) fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Plan {
+    pub(in crate::store) fn adopt(
+        &mut self,
+        catalog: Catalog,
+        renames: Renames,
+    ) -> Result<Plan, StoreError> {
         let mut plan = Plan::default();
         for (old, new) in &renames.handlers {
             self.rename_handler(old, new.as_ref(), &mut plan);
         }
         for (old, new) in &renames.states {
-            let Some(id) = self.names.id(old) else { continue };
-            match new {
-                Some(new) => self.rename(id, new, &mut plan),
-                None => self.change(Change::StateName(id, Registered::No), &mut plan),
-            }
+            let Some(id) = self.state_names.id(old) else { continue };
+            let (name, is) = match new {
+                Some(new) if self.state_names.id(new).is_some() => {
+                    return Err(self.both_states(old, new));
+                }
+                // The number stands for the new name from here on; every row keeps the number.
+                Some(new) => (new, Registered::Yes),
+                None => (old, Registered::No),
+            };
+            self.change(Change::StateName(id, Arc::clone(name), is), &mut plan);
         }
         for (topic, name) in &renames.types {
             if let (Some(topic), Some(name)) = (self.names.id(topic), self.names.id(name)) {
@@ -27,7 +36,15 @@ impl Tables {
             }
         }
         self.register_all(catalog, &mut plan);
-        plan
+        Ok(plan)
+    }
+
+    fn both_states(&self, old: &str, new: &str) -> StoreError {
+        StoreError::Refused {
+            place: format!("of service {:?}", self.identity.service).into(),
+            reason: format!("state {old:?} cannot be renamed to {new:?}: it holds both").into(),
+            remedy: "choose a name that the store does not know yet".into(),
+        }
     }
 
     fn register_all(&mut self, catalog: Catalog, plan: &mut Plan) {
@@ -38,9 +55,9 @@ impl Tables {
             }
         }
         for state in &catalog.states {
-            let id = self.name(state, plan);
+            let id = self.state_name(state, plan);
             if !self.app.states.contains(&id) {
-                self.change(Change::StateName(id, Registered::Yes), plan);
+                self.change(Change::StateName(id, Arc::clone(state), Registered::Yes), plan);
             }
         }
         for (topic, name) in &catalog.types {
@@ -55,13 +72,6 @@ impl Tables {
         let gone: Vec<Id> = self.app.handlers.iter().copied().filter(gone).collect();
         for id in gone {
             self.change(Change::Handler(id, Registered::No), plan);
-        }
-    }
-
-    /// A number stands for the new name from here on; every row keeps the number.
-    fn rename(&mut self, id: Id, new: &Arc<str>, plan: &mut Plan) {
-        if self.names.id(new).is_none() {
-            self.change(Change::Name(id, Arc::clone(new)), plan);
         }
     }
 

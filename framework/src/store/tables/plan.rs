@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::super::change::{Change, Id, Place, SendRow, StateRow};
+use super::super::change::{Change, Id, Place, Registered, SendRow, StateRow};
 use super::super::states::Cold;
 use super::super::{
     Batch, Cause, Durable, Entry, OutboxRow, StateTouch, StoreError, Subject, Verdict,
@@ -28,7 +28,7 @@ impl Tables {
     /// plan does not become durable the store is poisoned, and the tables are dropped.
     pub(in crate::store) fn plan(
         &mut self,
-        batch: Batch,
+        batch: &Batch,
         cold: Option<&dyn Cold>,
     ) -> Result<Plan, StoreError> {
         let mut plan = Plan { time_ms: batch.time_ms, ..Plan::default() };
@@ -37,8 +37,8 @@ impl Tables {
                 self.confirm(topic, stream.slot.0, *through, &mut plan);
             }
         }
-        for entry in batch.entries {
-            let verdict = self.check(&entry, &plan, cold)?;
+        for entry in &batch.entries {
+            let verdict = self.check(entry, &plan, cold)?;
             match (verdict, entry.run) {
                 (Verdict::Applied, _) => self.take(entry, &mut plan),
                 (Verdict::Conflict, Some(run)) => {
@@ -102,7 +102,7 @@ impl Tables {
         plan: &Plan,
         cold: Option<&dyn Cold>,
     ) -> Result<u64, StoreError> {
-        let Some(name) = self.names.id(&touch.name) else { return Ok(0) };
+        let Some(name) = self.state_names.id(&touch.name) else { return Ok(0) };
         // The lookup borrows nothing of the touch, hence the clone of a counted pointer.
         match plan.versions.get(&(name, Arc::clone(&touch.key))) {
             Some(version) => Ok(*version),
@@ -111,15 +111,15 @@ impl Tables {
     }
 
     /// Carries an entry out.
-    fn take(&mut self, entry: Entry, plan: &mut Plan) {
-        let cause = self.take_subject(entry.subject, plan);
-        for touch in entry.states {
+    fn take(&mut self, entry: &Entry, plan: &mut Plan) {
+        let cause = self.take_subject(&entry.subject, plan);
+        for touch in &entry.states {
             self.take_state(touch, plan);
         }
-        for (index, message) in (0..).zip(entry.sends) {
+        for (index, message) in (0..).zip(&entry.sends) {
             self.send(message, cause.as_ref(), index, plan);
         }
-        for record in entry.done {
+        for record in &entry.done {
             let partition = self.partition_id(&record.partition, plan);
             if !self.inbox.is_done(partition, record.offset) {
                 self.change(Change::Done(partition, record.offset), plan);
@@ -130,24 +130,24 @@ impl Tables {
     /// Settles what the entry is about; the position and handler that its messages are sent for.
     fn take_subject(
         &mut self,
-        subject: Subject,
+        subject: &Subject,
         plan: &mut Plan,
     ) -> Option<(Position, Place, Arc<str>, Id)> {
         match subject {
             Subject::Handled { position, floor, handler, handlers } => {
-                let place = self.place_of(&position, floor, plan);
-                let id = self.name(&handler, plan);
-                self.handled(place, id, &handlers, plan);
-                Some((position, place, handler, id))
+                let place = self.place_of(position, *floor, plan);
+                let id = self.name(handler, plan);
+                self.handled(place, id, handlers, plan);
+                Some((position.clone(), place, Arc::clone(handler), id))
             }
             Subject::NotMine { position, floor } => {
-                let place = self.place_of(&position, floor, plan);
+                let place = self.place_of(position, *floor, plan);
                 self.settle(place, plan);
                 None
             }
             Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
             Subject::Intake { from: Some((source, n)) } => {
-                self.change(Change::Intake(source, n + 1), plan);
+                self.change(Change::Intake(Arc::clone(source), n + 1), plan);
                 None
             }
         }
@@ -182,14 +182,15 @@ impl Tables {
         }
     }
 
-    fn take_state(&mut self, touch: StateTouch, plan: &mut Plan) {
+    fn take_state(&mut self, touch: &StateTouch, plan: &mut Plan) {
         let StateTouch { name, key, read, change } = touch;
         let (version, schema, json) = match change {
             StateChange::Same => return,
-            StateChange::Put(value) => (read + 1, value.schema, Some(value.json)),
+            StateChange::Put(value) => (read + 1, value.schema, Some(value.json.clone())),
             StateChange::Delete => (0, 0, None),
         };
-        let name = self.name(&name, plan);
+        let name = self.state_name(name, plan);
+        let key = Arc::clone(key);
         plan.versions.insert((name, Arc::clone(&key)), version);
         self.change(Change::State(StateRow { name, key, version, schema, json }), plan);
     }
@@ -197,7 +198,7 @@ impl Tables {
     /// Gives a message its position.
     fn send(
         &mut self,
-        message: Message,
+        message: &Message,
         cause: Option<&(Position, Place, Arc<str>, Id)>,
         index: u32,
         plan: &mut Plan,
@@ -221,7 +222,7 @@ impl Tables {
             stream: Arc::clone(&stream.id),
             sequence: stream.next,
             type_name,
-            key: message.key,
+            key: message.key.clone(),
             context: Context { prev, horizon, floor: stream.floor },
             cause: cause.map(|(position, _, handler, _)| Cause {
                 position: position.clone(),
@@ -229,8 +230,8 @@ impl Tables {
                 index,
             }),
             time_ms: plan.time_ms,
-            headers: message.headers,
-            body: message.body,
+            headers: message.headers.clone(),
+            body: message.body.clone(),
         };
         plan.changes.push(Change::Send(SendRow {
             topic,
@@ -272,6 +273,16 @@ impl Tables {
         }
         let id = self.names.next();
         self.change(Change::Name(id, Arc::clone(name)), plan);
+        id
+    }
+
+    /// The number of a state's name, given one if it has none.
+    pub(super) fn state_name(&mut self, name: &Arc<str>, plan: &mut Plan) -> Id {
+        if let Some(id) = self.state_names.id(name) {
+            return id;
+        }
+        let id = self.state_names.next();
+        self.change(Change::StateName(id, Arc::clone(name), Registered::Yes), plan);
         id
     }
 

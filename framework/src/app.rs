@@ -1,0 +1,142 @@
+//! The app: what a service consists of. `run` says on what it runs.
+
+use std::sync::Arc;
+
+use tower::{Layer, Service as TowerService};
+
+use crate::broker::Broker;
+use crate::delivery::Delivery;
+use crate::dependencies::Dependencies;
+use crate::error::BoxError;
+use crate::failure::RunError;
+use crate::handler::{Entry, HandlerService, Handlers, Layers};
+use crate::outcome::Outcome;
+use crate::service::{Service, Setting};
+use crate::store::{OpenStore, Renames};
+
+/// A service: its name, its handlers, what they depend on, and the layers around them.
+///
+/// ```
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// struct Ping {}
+///
+/// #[handler]
+/// async fn ping(_: Ping) {}
+///
+/// fn app() -> App {
+///     App::new("pinger").layer(Trace::new()).handlers(handlers![ping])
+/// }
+/// ```
+#[derive(Debug)]
+#[must_use = "an app does nothing until it is run or started"]
+pub struct App {
+    pub(crate) name: Arc<str>,
+    pub(crate) layers: Layers,
+    pub(crate) dependencies: Dependencies,
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) renames: Renames,
+}
+
+impl App {
+    /// A service of that name. The name is part of each message's identity: it stays when the
+    /// service is changed. It may not be empty or contain a slash.
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        App {
+            name: name.into(),
+            layers: Layers::default(),
+            dependencies: Dependencies::default(),
+            entries: Vec::new(),
+            renames: Renames::default(),
+        }
+    }
+
+    /// The service's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Puts a layer around every handler, inside the layers that were added before. Each handler
+    /// gets its own instance. A layer sees one attempt at one message.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<HandlerService> + Send + Sync + 'static,
+        L::Service: TowerService<Delivery, Response = Outcome> + Clone + Send + Sync + 'static,
+        <L::Service as TowerService<Delivery>>::Error: Into<BoxError>,
+        <L::Service as TowerService<Delivery>>::Future: Send,
+    {
+        self.layers.push(layer);
+        self
+    }
+
+    /// Provides a value that handlers take by `&T`. Provided again, the later one counts: so a
+    /// test replaces what `app()` provides.
+    pub fn provide<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.dependencies.provide(value);
+        self
+    }
+
+    /// Provides a shared value, under a trait object's type too: `provide_arc::<dyn Gateway>`.
+    pub fn provide_arc<T: ?Sized + Send + Sync + 'static>(mut self, value: Arc<T>) -> Self {
+        self.dependencies.provide_arc(value);
+        self
+    }
+
+    /// Adds handlers. Several handlers of one message each handle it, in the order in which they
+    /// were added where they share a state.
+    pub fn handlers(mut self, handlers: Handlers) -> Self {
+        self.entries.extend(handlers.into_entries());
+        self
+    }
+
+    /// The handler `old` is called `new` now: what it has left to do in the store is for `new`.
+    pub fn renamed(mut self, old: &str, new: &str) -> Self {
+        self.renames.handlers.push((old.into(), Some(new.into())));
+        self
+    }
+
+    /// The handler of that name is gone: what it has left to do in the store is given up.
+    pub fn retired(mut self, handler: &str) -> Self {
+        self.renames.handlers.push((handler.into(), None));
+        self
+    }
+
+    /// The state `old` is called `new` now: its values are those of `new`.
+    pub fn renamed_state(mut self, old: &str, new: &str) -> Self {
+        self.renames.states.push((old.into(), Some(new.into())));
+        self
+    }
+
+    /// The state of that name is gone: its values stay in the store, unread.
+    pub fn retired_state(mut self, state: &str) -> Self {
+        self.renames.states.push((state.into(), None));
+        self
+    }
+
+    /// The type is no longer taken from the topic: what still comes of it is settled without a
+    /// handler.
+    pub fn retired_type(mut self, topic: &str, type_name: &str) -> Self {
+        self.renames.types.push((topic.into(), type_name.into()));
+        self
+    }
+
+    /// Starts the service on that broker and store, and returns a handle to it. Nothing runs if
+    /// this fails.
+    pub async fn start(
+        self,
+        broker: impl Broker,
+        store: impl OpenStore + 'static,
+    ) -> Result<Service, RunError> {
+        self.start_in(Arc::new(broker), Box::new(store), Setting::default()).await
+    }
+
+    pub(crate) async fn start_in(
+        self,
+        broker: Arc<dyn Broker>,
+        store: Box<dyn OpenStore>,
+        setting: Setting,
+    ) -> Result<Service, RunError> {
+        Service::start(self, broker, store, setting).await
+    }
+}

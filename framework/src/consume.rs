@@ -1,0 +1,322 @@
+//! The consume loop: fetch, decode, admit, lanes, dispatch, commit, settle. A stage a file; each
+//! takes what the one before it made.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::broker::{Consumer, Record};
+use crate::committed::RecordRef;
+use crate::envelope::Envelope;
+use crate::failure::RunError;
+use crate::policy::Order;
+use crate::queue::Queue;
+use crate::store::{Entry, Reader, Subject, Verdict};
+use crate::stream::Position;
+use crate::tasks::Tasks;
+use crate::wiring::Wiring;
+
+pub(crate) mod admit;
+pub(crate) mod commit;
+pub(crate) mod decode;
+pub(crate) mod dispatch;
+pub(crate) mod lane;
+
+use admit::{Admission, Admit};
+use commit::{Settled, Ticket, Work};
+use decode::Decoder;
+pub use decode::Invalid;
+use dispatch::Ran;
+use lane::{Job, Lanes, Run};
+
+/// The limits of a consume loop.
+#[derive(Clone, Debug)]
+pub(crate) struct Limits {
+    /// Records that were fetched and are not committed.
+    pub(crate) in_flight_max: usize,
+    /// Their bytes.
+    pub(crate) in_flight_bytes_max: usize,
+    /// Records of one fetch.
+    pub(crate) fetch_max: usize,
+    /// Their bytes.
+    pub(crate) fetch_bytes_max: usize,
+    /// Lanes that run side by side.
+    pub(crate) lanes_max: usize,
+    /// Messages that are committed and not confirmed by the broker, beyond which no more are
+    /// fetched or taken in.
+    pub(crate) outbox_max: usize,
+    /// Lanes that one task runs.
+    pub(crate) chunk: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            in_flight_max: 4_096,
+            in_flight_bytes_max: 32 << 20,
+            fetch_max: 1_024,
+            fetch_bytes_max: 4 << 20,
+            lanes_max: 1_024,
+            outbox_max: 16_384,
+            chunk: 128,
+        }
+    }
+}
+
+/// The loop of one service.
+pub(crate) struct Consume {
+    pub(crate) wiring: Arc<Wiring>,
+    pub(crate) consumer: Box<dyn Consumer>,
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) limits: Limits,
+    pub(crate) admit: Admit,
+    pub(crate) decoder: Decoder,
+    pub(crate) lanes: Lanes,
+    pub(crate) ended: Queue<Ran>,
+    pub(crate) work: Queue<Work>,
+    pub(crate) settled: Queue<Settled>,
+    pub(crate) open: watch::Receiver<usize>,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) counts: Arc<crate::service::Counts>,
+    pub(crate) tasks: Tasks<Result<(), RunError>>,
+    pub(crate) state: InFlight,
+}
+
+/// What is on its way through the loop.
+#[derive(Debug, Default)]
+pub(crate) struct InFlight {
+    records: usize,
+    bytes: usize,
+    /// Lanes that run.
+    lanes: usize,
+    /// Outcomes that are queued for commit.
+    uncommitted: usize,
+    /// What stops the service once everything on its way has ended.
+    failure: Option<RunError>,
+}
+
+impl Consume {
+    /// Runs until it is stopped or fails; everything on its way is committed first.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        loop {
+            let is_stopping = *self.stop.borrow() || self.state.failure.is_some();
+            if is_stopping && self.is_drained() {
+                return self.state.failure.map_or(Ok(()), Err);
+            }
+            let may_fetch = !is_stopping && self.has_room();
+            let is_held_up = *self.open.borrow_and_update() >= self.limits.outbox_max;
+            tokio::select! {
+                biased;
+                settled = self.settled.take(usize::MAX) => self.on_settled(settled).await?,
+                ended = self.ended.take(usize::MAX) => self.on_ended(ended)?,
+                Some(task) = self.tasks.ended() => task??,
+                records = self.consumer.fetch(self.limits.fetch_max, self.limits.fetch_bytes_max),
+                    if may_fetch => self.on_records(records?)?,
+                // The sender lives as long as this loop; an error here would only spin.
+                _ = self.open.changed(), if is_held_up => {}
+                _ = self.stop.changed(), if !is_stopping => {}
+            }
+            self.start_lanes();
+        }
+    }
+
+    /// Whether nothing is on its way. Jobs that wait behind a failure do not count: they were not
+    /// started, and their records stay unacknowledged.
+    fn is_drained(&self) -> bool {
+        let waits = self.state.records > 0 && self.state.failure.is_none();
+        self.state.lanes == 0 && self.state.uncommitted == 0 && !waits
+    }
+
+    fn has_room(&self) -> bool {
+        self.state.records < self.limits.in_flight_max
+            && self.state.bytes < self.limits.in_flight_bytes_max
+            && *self.open.borrow() < self.limits.outbox_max
+    }
+
+    fn on_records(&mut self, records: Vec<Record>) -> Result<(), RunError> {
+        for record in &records {
+            let reference = RecordRef::of(record);
+            self.state.records += 1;
+            self.state.bytes += reference.bytes;
+            self.counts.count_fetched(1);
+            match self.envelope(record) {
+                Ok(envelope) => self.on_envelope(envelope, reference)?,
+                Err(reason) => {
+                    self.fail(RunError::Invalid {
+                        service: Arc::clone(&self.wiring.service),
+                        record: format!("{}@{}", record.partition, record.offset).into(),
+                        reason,
+                    });
+                    // What comes behind it in this fetch is not begun.
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The message in a record, with the key that its type gives it where the sender names none.
+    fn envelope(&mut self, record: &Record) -> Result<Envelope, Invalid> {
+        let wiring = &self.wiring;
+        let only_type = || wiring.only_type(&record.partition.topic);
+        let mut envelope = self.decoder.decode(record, only_type)?;
+        if matches!(envelope.position, Position::Foreign(..))
+            && let Some(route) = wiring.route(&envelope.topic, &envelope.type_name)
+        {
+            let own = (route.key_of)(&envelope.body)
+                .map_err(|error| Invalid::Key(error.to_string().into()))?;
+            envelope.key = own.or(envelope.key);
+        }
+        Ok(envelope)
+    }
+
+    fn on_envelope(&mut self, envelope: Envelope, record: RecordRef) -> Result<(), RunError> {
+        let admission = self.admit.admit(&envelope, &record, &self.wiring);
+        tracing::trace!(target: "endwise::admit", position = %envelope.position, ?admission);
+        let position = envelope.position.clone();
+        match admission {
+            Admission::Joined => self.counts.count_duplicates(1),
+            Admission::Duplicate => self.settle_copies(position, vec![record])?,
+            Admission::NotMine => {
+                let floor = envelope.context.floor;
+                self.queue(Subject::NotMine { position, floor }, vec![record], Ticket::NotMine)?;
+            }
+            Admission::Start(handlers) => self.enter_lanes(envelope, handlers),
+        }
+        Ok(())
+    }
+
+    /// A copy of a settled position takes the same door as an outcome.
+    fn settle_copies(&mut self, at: Position, records: Vec<RecordRef>) -> Result<(), RunError> {
+        self.counts.count_duplicates(records.len() as u64);
+        self.queue(Subject::Duplicate { position: at.clone() }, records, Ticket::Copy(at))
+    }
+
+    fn queue(
+        &mut self,
+        subject: Subject,
+        done: Vec<RecordRef>,
+        ticket: Ticket,
+    ) -> Result<(), RunError> {
+        let entry = Entry { run: None, subject, states: Vec::new(), sends: Vec::new(), done };
+        self.state.uncommitted += 1;
+        Ok(self.work.push([Work::Outcome(entry, ticket)])?)
+    }
+
+    fn enter_lanes(&mut self, envelope: Envelope, handlers: Vec<usize>) {
+        let route = self.wiring.route(&envelope.topic, &envelope.type_name);
+        let names = match route {
+            Some(route) => Arc::clone(&route.names),
+            None => handlers.iter().filter_map(|h| self.wiring.name(*h)).collect(),
+        };
+        let envelope = Arc::new(envelope);
+        for handler in handlers {
+            let Some(wired) = self.wiring.handlers.get(handler) else { continue };
+            let component = (wired.order == Order::Key).then_some(wired.component);
+            let lane = self.lanes.key(component, envelope.key.as_ref());
+            let job =
+                Job { handler, envelope: Arc::clone(&envelope), handlers: Arc::clone(&names) };
+            self.lanes.add(lane, job);
+        }
+    }
+
+    /// Starts the lanes that are ready, some to a task, as many as may run.
+    fn start_lanes(&mut self) {
+        if self.state.failure.is_some() {
+            return;
+        }
+        while self.lanes.has_ready() && self.state.lanes < self.limits.lanes_max {
+            let most = self.limits.chunk.min(self.limits.lanes_max - self.state.lanes);
+            let lanes = &mut self.lanes;
+            let runs: Vec<Run> = std::iter::from_fn(|| lanes.start()).take(most).collect();
+            self.state.lanes += runs.len();
+            let (wiring, reader) = (Arc::clone(&self.wiring), Arc::clone(&self.reader));
+            self.tasks.spawn(dispatch::dispatch(wiring, reader, runs, self.ended.clone()));
+        }
+    }
+
+    fn on_ended(&mut self, ended: Vec<Ran>) -> Result<(), RunError> {
+        let mut work = Vec::with_capacity(ended.len());
+        for ran in ended {
+            self.state.lanes -= 1;
+            self.lanes.ended(&ran.lane, ran.handled.len(), ran.rest, ran.states);
+            for handled in ran.handled {
+                let position = handled.job.envelope.position.clone();
+                let done = self.admit.outcome(&position);
+                let name = self.wiring.name(handled.job.handler).unwrap_or_default();
+                let entry = Entry {
+                    run: Some(ran.number),
+                    subject: Subject::Handled {
+                        position,
+                        floor: handled.job.envelope.context.floor,
+                        handler: name,
+                        handlers: Arc::clone(&handled.job.handlers),
+                    },
+                    states: handled.states,
+                    sends: handled.sends,
+                    done,
+                };
+                work.push(Work::Outcome(entry, Ticket::Job(ran.lane.clone(), handled.job)));
+            }
+            if let Some(failure) = ran.failure {
+                self.fail(failure);
+            }
+        }
+        self.state.uncommitted += work.len();
+        Ok(self.work.push(work)?)
+    }
+
+    async fn on_settled(&mut self, settled: Vec<Settled>) -> Result<(), RunError> {
+        let mut committed = Vec::with_capacity(settled.len());
+        for mut settled in settled {
+            self.state.uncommitted -= 1;
+            committed.append(&mut settled.committed);
+            match settled.ticket {
+                Ticket::Job(lane, job) => {
+                    self.on_outcome(lane, job, settled.verdict, settled.refused)?
+                }
+                Ticket::Copy(at) if settled.verdict != Verdict::Applied => {
+                    if let Some(records) = self.admit.join(&at, settled.refused) {
+                        self.settle_copies(at, records)?;
+                    }
+                }
+                Ticket::Copy(_) | Ticket::NotMine => {}
+            }
+        }
+        self.state.records -= committed.len();
+        self.state.bytes -= committed.iter().map(|c| c.record().bytes).sum::<usize>();
+        Ok(self.consumer.settle(&committed).await?)
+    }
+
+    fn on_outcome(
+        &mut self,
+        lane: lane::LaneKey,
+        job: Job,
+        verdict: Verdict,
+        records: Vec<RecordRef>,
+    ) -> Result<(), RunError> {
+        match verdict {
+            Verdict::Applied | Verdict::Already => {
+                self.counts.count_handled(job.handler);
+                self.lanes.committed(&lane);
+            }
+            Verdict::Conflict => {
+                self.admit.reopen(&job.envelope.position, records);
+                self.lanes.refused(&lane, job);
+            }
+            Verdict::NotPending => {
+                return Err(RunError::NotPending {
+                    handler: self.wiring.name(job.handler).unwrap_or_default(),
+                    position: Box::new(job.envelope.position.clone()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Only the first failure is told; later ones may be its consequences.
+    fn fail(&mut self, failure: RunError) {
+        tracing::error!(target: "endwise::service", error = %failure, "stopping");
+        self.state.failure.get_or_insert(failure);
+    }
+}

@@ -1,0 +1,202 @@
+//! Commit: outcomes → durable. One committer; while a commit is on its way, outcomes gather, and
+//! the next one takes them all. Nothing waits on a timer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
+
+use super::lane::{Job, LaneKey};
+use crate::clock::Clock;
+use crate::committed::{Committed, RecordRef};
+use crate::failure::RunError;
+use crate::queue::Queue;
+use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Verdict};
+use crate::stream::{Position, StreamId};
+
+/// How many pieces of work one commit takes at most.
+const GROUP_MAX: usize = 4_096;
+
+/// How many confirmations may wait for a commit that has something else to write.
+const CONFIRMED_MAX: usize = 4_096;
+
+/// How long a commit that found no room waits before it is tried again.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
+/// Something to be made durable.
+#[derive(Debug)]
+pub(crate) enum Work {
+    /// An outcome.
+    Outcome(Entry, Ticket),
+    /// Messages from outside; the answer is what became of each.
+    Intake(Vec<Entry>, oneshot::Sender<Vec<Verdict>>, OwnedSemaphorePermit),
+    /// The broker has these streams through these sequences.
+    Confirmed(Vec<(Arc<StreamId>, u64)>),
+    /// There will be no more: commit what is there and close the store.
+    Stop,
+}
+
+/// Whom to tell what became of an outcome.
+#[derive(Debug)]
+pub(crate) enum Ticket {
+    /// A handler's.
+    Job(LaneKey, Job),
+    /// A message's that no handler here takes.
+    NotMine,
+    /// A further copy's.
+    Copy(Position),
+}
+
+/// What became of an outcome.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    pub(crate) ticket: Ticket,
+    pub(crate) verdict: Verdict,
+    /// The records that may be acknowledged.
+    pub(crate) committed: Vec<Committed>,
+    /// The records that would have been done with it, had it not been refused.
+    pub(crate) refused: Vec<RecordRef>,
+}
+
+/// The committer of a service.
+pub(crate) struct Committer {
+    pub(crate) store: Box<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) work: Queue<Work>,
+    pub(crate) settled: Queue<Settled>,
+    pub(crate) relay: Queue<Arc<OutboxRow>>,
+    /// How many messages are committed and not confirmed by the broker.
+    pub(crate) open: watch::Sender<usize>,
+}
+
+/// Work that goes into one commit.
+#[derive(Default)]
+struct Group {
+    batch: Batch,
+    tickets: Vec<Waiting>,
+    confirmed: Vec<(Arc<StreamId>, u64)>,
+    is_last: bool,
+}
+
+/// Who waits for the verdict on an entry.
+enum Waiting {
+    Ticket(Ticket, Vec<RecordRef>),
+    /// As many entries, one answer.
+    Intake(
+        usize,
+        oneshot::Sender<Vec<Verdict>>,
+        OwnedSemaphorePermit,
+    ),
+}
+
+impl Committer {
+    /// Commits until it is told to stop.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        let mut id = 0;
+        let mut confirmed = Vec::new();
+        loop {
+            let mut group = Group { confirmed, ..Group::default() };
+            for work in self.work.take(GROUP_MAX).await {
+                group.add(work);
+            }
+            let only_confirmed = group.batch.entries.is_empty();
+            if only_confirmed && !group.is_last && group.confirmed.len() < CONFIRMED_MAX {
+                // A confirmation that is lost costs a duplicate; a sync of its own costs more.
+                confirmed = group.confirmed;
+                continue;
+            }
+            id += 1;
+            group.batch.id = id;
+            group.batch.time_ms = self.clock.now_ms();
+            group.batch.confirmed = newest(std::mem::take(&mut group.confirmed));
+            let durable = self.commit(&group.batch).await?;
+            self.hand_on(group.tickets, durable)?;
+            if group.is_last {
+                return Ok(self.store.close().await?);
+            }
+            confirmed = Vec::new();
+        }
+    }
+
+    /// Makes a batch durable, through every error that allows it.
+    async fn commit(&mut self, batch: &Batch) -> Result<Durable, RunError> {
+        if batch.entries.is_empty() && batch.confirmed.is_empty() {
+            return Ok(Durable::default());
+        }
+        loop {
+            let unknown = match self.store.commit(batch).await {
+                Ok(durable) => return Ok(durable),
+                Err(CommitError::NoRoom(what)) => {
+                    tracing::warn!(target: "endwise::commit", %what, "no room, trying again");
+                    self.clock.sleep(NO_ROOM_PAUSE).await;
+                    continue;
+                }
+                Err(CommitError::Unknown(id)) => id,
+                Err(error) => return Err(error.into()),
+            };
+            tracing::warn!(target: "endwise::commit", id = unknown, "unknown, asking the store");
+            if let Some(durable) = self.store.resolve(unknown).await? {
+                return Ok(durable);
+            }
+        }
+    }
+
+    /// Tells everybody what became of their work.
+    fn hand_on(&self, waiting: Vec<Waiting>, durable: Durable) -> Result<(), RunError> {
+        // First what has to be sent: whoever sees a record settled sees its messages open.
+        self.open.send_modify(|open| *open += durable.sent.len());
+        self.relay.push(durable.sent)?;
+        let mut verdicts = durable.verdicts.into_iter();
+        let mut settled = Vec::with_capacity(waiting.len());
+        for waiting in waiting {
+            match waiting {
+                Waiting::Intake(count, reply, _permit) => {
+                    // Whoever sent it may have gone; the message is durable all the same.
+                    let _ = reply.send(verdicts.by_ref().take(count).collect());
+                }
+                Waiting::Ticket(ticket, records) => {
+                    let verdict = verdicts.next().unwrap_or(Verdict::NotPending);
+                    settled.push(Settled::of(ticket, verdict, records));
+                }
+            }
+        }
+        Ok(self.settled.push(settled)?)
+    }
+}
+
+impl Settled {
+    fn of(ticket: Ticket, verdict: Verdict, records: Vec<RecordRef>) -> Self {
+        if verdict == Verdict::Applied {
+            let committed = records.into_iter().map(Committed::by_durable_commit).collect();
+            return Settled { ticket, verdict, committed, refused: Vec::new() };
+        }
+        Settled { ticket, verdict, committed: Vec::new(), refused: records }
+    }
+}
+
+impl Group {
+    fn add(&mut self, work: Work) {
+        match work {
+            Work::Outcome(entry, ticket) => {
+                self.tickets.push(Waiting::Ticket(ticket, entry.done.clone()));
+                self.batch.entries.push(entry);
+            }
+            Work::Intake(entries, reply, permit) => {
+                self.tickets.push(Waiting::Intake(entries.len(), reply, permit));
+                self.batch.entries.extend(entries);
+            }
+            Work::Confirmed(streams) => self.confirmed.extend(streams),
+            Work::Stop => self.is_last = true,
+        }
+    }
+}
+
+/// Each stream's highest sequence.
+fn newest(confirmed: Vec<(Arc<StreamId>, u64)>) -> Vec<(Arc<StreamId>, u64)> {
+    let mut newest = std::collections::BTreeMap::new();
+    for (stream, through) in confirmed {
+        let known = newest.entry(stream).or_insert(through);
+        *known = through.max(*known);
+    }
+    newest.into_iter().collect()
+}

@@ -1,0 +1,108 @@
+//! Intake: messages from outside, on their way to their commit.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::broker::Broker;
+use crate::consume::commit::Work;
+use crate::failure::RunError;
+use crate::outcome::Send as Message;
+use crate::queue::Queue;
+use crate::store::{Entry, Subject, Verdict};
+
+mod producer;
+
+pub use producer::{Accepted, IntakeError, Producer, Sent};
+
+/// Messages from outside that may wait for their turn; one more is refused.
+pub(crate) const WAITING_MAX: usize = 65_536;
+
+/// Messages from outside that are on their way to the store.
+const COMMITTING_MAX: usize = 8_192;
+
+/// How many messages from outside are handed on at a time.
+const CHUNK: usize = 512;
+
+/// Messages from outside that take their place together, with whoever waits for them.
+#[derive(Debug)]
+pub(crate) struct Arrival {
+    pub(crate) messages: Vec<(Option<(Arc<str>, u64)>, Message)>,
+    pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
+    /// Their places among those that wait.
+    pub(crate) waiting: producer::Waiting,
+}
+
+/// Lets messages in as fast as the store and the broker take them.
+pub(crate) struct Intake {
+    pub(crate) arrivals: Queue<Arrival>,
+    pub(crate) work: Queue<Work>,
+    pub(crate) broker: Arc<dyn Broker>,
+    /// How many messages are committed and not confirmed by the broker.
+    pub(crate) open: watch::Receiver<usize>,
+    pub(crate) outbox_max: usize,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Intake {
+    /// Runs until it is stopped. What has not been handed on by then is not sent: whoever waits
+    /// for it is told.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        let committing = Arc::new(Semaphore::new(COMMITTING_MAX));
+        let mut stop = self.stop.clone();
+        loop {
+            tokio::select! {
+                biased;
+                () = until(&mut stop) => return Ok(()),
+                arrivals = self.admitted() => self.hand_on(arrivals?, &committing).await?,
+            }
+        }
+    }
+
+    /// What has arrived, once there is room for it.
+    async fn admitted(&mut self) -> Result<Vec<Arrival>, RunError> {
+        self.broker.room().await?;
+        // An error says that the committer has gone; the service is ending then.
+        while *self.open.borrow_and_update() >= self.outbox_max {
+            if self.open.changed().await.is_err() {
+                break;
+            }
+        }
+        Ok(self.arrivals.take(CHUNK).await)
+    }
+
+    async fn hand_on(
+        &mut self,
+        arrivals: Vec<Arrival>,
+        committing: &Arc<Semaphore>,
+    ) -> Result<(), RunError> {
+        for Arrival { messages, reply, waiting } in arrivals {
+            let count = u32::try_from(messages.len().min(COMMITTING_MAX)).unwrap_or(u32::MAX);
+            let permit = Arc::clone(committing).acquire_many_owned(count).await;
+            // The semaphore is never closed.
+            let Ok(permit) = permit else { return Ok(()) };
+            let entries = messages.into_iter().map(|(from, message)| Entry {
+                run: None,
+                subject: Subject::Intake { from },
+                states: Vec::new(),
+                sends: vec![message],
+                done: Vec::new(),
+            });
+            self.work.push([Work::Intake(entries.collect(), reply, permit)])?;
+            drop(waiting);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until a flag is raised, or nobody is left to raise it.
+async fn until(flag: &mut watch::Receiver<bool>) {
+    let _ = flag.wait_for(|is_raised| *is_raised).await;
+}
+
+impl Drop for Intake {
+    fn drop(&mut self) {
+        // Whoever still waits for a place is told.
+        self.arrivals.close();
+    }
+}

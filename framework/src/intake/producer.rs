@@ -1,0 +1,206 @@
+//! The producer: how messages come in from outside.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures::stream::{FuturesOrdered, Stream, StreamExt};
+use tokio::sync::oneshot;
+
+use super::{Arrival, WAITING_MAX};
+use crate::handling::is_handling;
+use crate::message::Message;
+use crate::outcome::Send as Encoded;
+use crate::outgoing::{Outgoing, SendError};
+use crate::queue::Queue;
+use crate::store::{Reader, StoreError, Verdict};
+
+/// Messages of a stream that take their place together.
+const CHUNK: usize = 256;
+
+/// How many such groups of a stream are on their way.
+const CHUNKS_AHEAD: usize = 16;
+
+/// Sends messages into a service from outside. A clone sends into the same service.
+///
+/// Inside a handler, return the message instead: only that commits with the handler's effect.
+#[derive(Clone, Debug)]
+pub struct Producer {
+    pub(crate) arrivals: Queue<Arrival>,
+    pub(crate) waiting: Arc<AtomicUsize>,
+    pub(crate) reader: Arc<dyn Reader>,
+}
+
+/// A message that is durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// It was taken in.
+    New,
+    /// A message with this number of its source, or a later one, was taken in before.
+    Already,
+}
+
+/// What became of a stream of messages.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sent {
+    /// How many were taken in.
+    pub new: u64,
+    /// How many had been taken in before.
+    pub already: u64,
+}
+
+/// A message from outside was not taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum IntakeError {
+    /// The service has ended or is ending. Whether the message is durable is not known if it was
+    /// waited for at that moment; `send_from` can safely send it again.
+    #[error("the service has ended: send again when it runs (with send_from, to be safe)")]
+    Ended,
+    /// It was called by a handler.
+    #[error(
+        "a handler cannot use a producer: what it sends there would not commit with its effect; \
+         return the message, or send it through `&mut Outbox`"
+    )]
+    InHandler,
+    /// Too many messages wait to be taken in.
+    #[error("{max} messages wait to be taken in: await those sends first")]
+    Busy {
+        /// How many may wait.
+        max: usize,
+    },
+    /// The message cannot be sent.
+    #[error(transparent)]
+    Message(#[from] SendError),
+    /// The store cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Producer {
+    /// Sends a message; returns when it is durable. Sent again it is a second message: give it a
+    /// source and a number with [`send_from`](Producer::send_from) where that must not be.
+    ///
+    /// It takes its place among other messages when this is called. If the future is dropped,
+    /// the message is sent all the same.
+    pub fn send<M: Message, I: Into<Outgoing<M>>>(
+        &self,
+        message: I,
+    ) -> impl Future<Output = Result<(), IntakeError>> + Send + use<M, I> {
+        let reply = message.into().encode(None).map_err(IntakeError::from);
+        let reply = reply.and_then(|message| self.enter(vec![(None, message)]));
+        async move { reply?.await.map(|_| ()) }
+    }
+
+    /// Sends a message that has a number at its source: a line of a file, an upload's part.
+    /// Returns when it is durable. A number that was sent before, or one below it, is not sent
+    /// again, however often the sender starts anew.
+    ///
+    /// Numbers rise; those that have nothing to send may be left out. The message takes its place
+    /// when this is called, not when the future is polled.
+    pub fn send_from<M: Message, I: Into<Outgoing<M>>>(
+        &self,
+        source: &str,
+        number: u64,
+        message: I,
+    ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
+        let from = Some((Arc::from(source), number));
+        let reply = message.into().encode(None).map_err(IntakeError::from);
+        let reply = reply.and_then(|message| self.enter(vec![(from, message)]));
+        async move {
+            let verdicts = reply?.await?;
+            Ok(if verdicts.contains(&Verdict::Already) { Accepted::Already } else { Accepted::New })
+        }
+    }
+
+    /// Sends a stream of numbered messages, many at a time, as fast as the service takes them.
+    /// Returns when all are durable. Numbers must rise; see [`send_from`](Producer::send_from).
+    ///
+    /// After an error, those before the first failed one are durable; sending the same stream
+    /// again goes on where it was.
+    pub async fn send_all_from<M: Message>(
+        &self,
+        source: &str,
+        messages: impl Stream<Item = (u64, M)>,
+    ) -> Result<Sent, IntakeError> {
+        let source: Arc<str> = source.into();
+        let mut groups = pin!(messages.ready_chunks(CHUNK));
+        let (mut replies, mut sent) = (FuturesOrdered::new(), Sent::default());
+        loop {
+            if replies.len() >= CHUNKS_AHEAD
+                && let Some(reply) = replies.next().await
+            {
+                sent.count(reply?);
+            }
+            let Some(group) = groups.next().await else { break };
+            let encode = |(number, message): (u64, M)| {
+                let from = Some((Arc::clone(&source), number));
+                Ok((from, Outgoing::new(message).encode(None)?))
+            };
+            let group = group.into_iter().map(encode).collect::<Result<_, SendError>>()?;
+            replies.push_back(self.enter(group)?);
+        }
+        while let Some(reply) = replies.next().await {
+            sent.count(reply?);
+        }
+        Ok(sent)
+    }
+
+    /// The next number of a source: one above the highest that is durable, 0 at first.
+    pub async fn sent_from(&self, source: &str) -> Result<u64, IntakeError> {
+        Ok(self.reader.sent_from(source).await?)
+    }
+
+    /// Takes a place for messages; the future waits for what becomes of them.
+    fn enter(
+        &self,
+        messages: Vec<(Option<(Arc<str>, u64)>, Encoded)>,
+    ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
+    {
+        if is_handling() {
+            return Err(IntakeError::InHandler);
+        }
+        let count = messages.len();
+        let waiting = Waiting::enter(&self.waiting, count)?;
+        let (reply, answer) = oneshot::channel();
+        let arrival = Arrival { messages, reply, waiting };
+        self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: WAITING_MAX })?;
+        Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
+    }
+}
+
+/// Places among the messages that wait; given back when their commit has been answered for.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    all: Arc<AtomicUsize>,
+    count: usize,
+}
+
+impl Waiting {
+    fn enter(all: &Arc<AtomicUsize>, count: usize) -> Result<Self, IntakeError> {
+        let before = all.fetch_add(count, Ordering::Relaxed);
+        let waiting = Waiting { all: Arc::clone(all), count };
+        if before + count > WAITING_MAX && before > 0 {
+            return Err(IntakeError::Busy { max: WAITING_MAX });
+        }
+        Ok(waiting)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.all.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+impl Sent {
+    fn count(&mut self, verdicts: Vec<Verdict>) {
+        for verdict in verdicts {
+            match verdict {
+                Verdict::Already => self.already += 1,
+                _ => self.new += 1,
+            }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Relay: what is committed → published. The only part that publishes.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use crate::broker::Publisher;
+use crate::consume::commit::Work;
+use crate::failure::RunError;
+use crate::queue::Queue;
+use crate::store::OutboxRow;
+use crate::stream::StreamId;
+
+mod encode;
+
+use encode::Encoder;
+
+/// How many messages go to the broker at a time.
+const BATCH_MAX: usize = 1_024;
+
+/// How many bytes of bodies go to the broker at a time, unless the first alone has more.
+const BATCH_BYTES_MAX: usize = 4 << 20;
+
+/// The relay of a service.
+pub(crate) struct Relay {
+    pub(crate) publisher: Box<dyn Publisher>,
+    pub(crate) rows: Queue<Arc<OutboxRow>>,
+    pub(crate) work: Queue<Work>,
+    /// How many messages are committed and not confirmed by the broker.
+    pub(crate) open: watch::Sender<usize>,
+    pub(crate) stop: watch::Receiver<bool>,
+}
+
+impl Relay {
+    /// Publishes in commit order until it is stopped. What is not confirmed by then stays in the
+    /// outbox, and goes out after the next start.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        let mut encoder = Encoder::default();
+        loop {
+            let rows = tokio::select! {
+                biased;
+                _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
+                rows = self.rows.take(BATCH_MAX) => rows,
+            };
+            for rows in by_bytes(&rows) {
+                let batch = rows.iter().map(|row| encoder.encode(row)).collect();
+                self.publisher.publish(batch).await?;
+                tracing::trace!(target: "endwise::relay", count = rows.len(), "published");
+                self.work.push([Work::Confirmed(through(rows))])?;
+                self.open.send_modify(|open| *open = open.saturating_sub(rows.len()));
+            }
+        }
+    }
+}
+
+/// The rows in parts of bounded size.
+fn by_bytes(rows: &[Arc<OutboxRow>]) -> impl Iterator<Item = &[Arc<OutboxRow>]> {
+    let mut rest = rows;
+    std::iter::from_fn(move || {
+        let mut bytes = 0;
+        let more = rest.iter().take_while(|row| {
+            bytes += row.body.len() + row.headers.as_bytes().len();
+            bytes <= BATCH_BYTES_MAX
+        });
+        let count = more.count().max(1);
+        let (part, after) = rest.split_at_checked(count)?;
+        rest = after;
+        Some(part)
+    })
+}
+
+/// Each stream's last sequence among rows in commit order.
+fn through(rows: &[Arc<OutboxRow>]) -> Vec<(Arc<StreamId>, u64)> {
+    let mut through = std::collections::BTreeMap::new();
+    for row in rows {
+        through.insert(Arc::clone(&row.stream), row.sequence);
+    }
+    through.into_iter().collect()
+}

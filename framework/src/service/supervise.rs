@@ -1,0 +1,58 @@
+//! Supervision: the parts of a service end in an order in which none waits for another that has
+//! gone, whether it is stopped or one of them fails.
+
+use tokio::sync::watch;
+
+use crate::consume::commit::Work;
+use crate::failure::RunError;
+use crate::queue::Queue;
+use crate::tasks::Tasks;
+
+/// A part of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Intake,
+    Consume,
+    Relay,
+    Commit,
+}
+
+/// How the parts are told to end.
+pub(super) struct Controls {
+    /// For intake and consume: take nothing more, finish what is in progress.
+    pub(super) stop: watch::Sender<bool>,
+    /// For the relay, once those have ended.
+    pub(super) end: watch::Sender<bool>,
+    /// For the committer, last.
+    pub(super) work: Queue<Work>,
+}
+
+/// Waits for the end of a service's parts, and brings it about when one of them fails.
+pub(super) async fn supervise(
+    mut tasks: Tasks<(Role, Result<(), RunError>)>,
+    controls: Controls,
+) -> Result<(), RunError> {
+    let mut running = vec![Role::Intake, Role::Consume, Role::Relay, Role::Commit];
+    let mut result = Ok(());
+    while let Some(ended) = tasks.ended().await {
+        let (role, ended) = ended?;
+        running.retain(|other| *other != role);
+        match (role, ended) {
+            // Without these nothing can be finished: the others are dropped where they are.
+            (Role::Relay | Role::Commit, Err(error)) => return result.and(Err(error)),
+            (Role::Intake | Role::Consume, Err(error)) => {
+                result = result.and(Err(error));
+                controls.stop.send_replace(true);
+            }
+            (_, Ok(())) => {}
+        }
+        let has = |role| running.contains(&role);
+        if !has(Role::Intake) && !has(Role::Consume) {
+            controls.end.send_replace(true);
+            if !has(Role::Relay) {
+                controls.work.push([Work::Stop])?;
+            }
+        }
+    }
+    result
+}

@@ -1,0 +1,258 @@
+//! Start-up checks: what is wrong with an app is said before the first message.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::app::App;
+use crate::handler::{Location, Spec};
+use crate::policy::Order;
+use crate::store::{Catalog, Found, Renames};
+use crate::wiring::{Route, Topic, Wired, Wiring};
+
+mod component;
+
+/// Why an app cannot start.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The service's name cannot be part of an identity.
+    #[error("the service's name {0:?} is empty or contains a slash: give App::new another one")]
+    Name(Arc<str>),
+    /// A dependency was not provided.
+    #[error(
+        "handler {handler:?} ({location}) takes &{type_name}, which nothing provides: add \
+         .provide(..) or .provide_arc::<{type_name}>(..) to the app"
+    )]
+    MissingDependency {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+        /// The missing type.
+        type_name: &'static str,
+    },
+    /// Two handlers have one name, or one is listed twice.
+    #[error(
+        "two handlers are named {name:?} ({first} and {second}): list it once, or give one \
+         another name with #[handler(name = \"...\")]"
+    )]
+    SameName {
+        /// The name.
+        name: &'static str,
+        /// Where the first is written.
+        first: Location,
+        /// Where the second is written.
+        second: Location,
+    },
+    /// A handler takes a state twice.
+    #[error(
+        "handler {handler:?} ({location}) takes the state {state:?} twice: take it once, or give \
+         one of the two types another name with #[state(name = \"...\")]"
+    )]
+    StateTwice {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+        /// The state.
+        state: &'static str,
+    },
+    /// A handler takes a state of a message without a key.
+    #[error(
+        "handler {handler:?} ({location}) takes the state {state:?}, and its message {type_name} \
+         has no key to keep it by: name one with #[message(key = field)]"
+    )]
+    StateWithoutKey {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+        /// The state.
+        state: &'static str,
+        /// The message's type.
+        type_name: &'static str,
+    },
+    /// A handler that takes a state asks for no order.
+    #[error(
+        "handler {handler:?} ({location}) takes the state {state:?} with order = none: two of its \
+         calls would change one value at a time; take away order = none"
+    )]
+    StateWithoutOrder {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+        /// The state.
+        state: &'static str,
+    },
+    /// Handlers that share a state ask for different orders.
+    #[error(
+        "handlers {first:?} and {second:?} share a state and differ in their order: give both the \
+         same order"
+    )]
+    UnlikeOrder {
+        /// One handler.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// The store has unfinished work for a handler that the app lacks.
+    #[error(
+        "the store has unfinished work for handler {handler:?}, which the app lacks: list it, or \
+         say .renamed({handler:?}, \"new name\") or, to give its work up, .retired({handler:?})"
+    )]
+    UnknownHandler {
+        /// The handler.
+        handler: Arc<str>,
+    },
+    /// The store holds a state that the app lacks.
+    #[error(
+        "the store holds values of state {state:?}, which no handler of the app takes: list one \
+         that does, or say .renamed_state({state:?}, \"new name\") or .retired_state({state:?})"
+    )]
+    UnknownState {
+        /// The state.
+        state: Arc<str>,
+    },
+    /// The store has taken a type that the app does not take any more.
+    #[error(
+        "the store has taken messages of type {type_name:?} from topic {topic:?}, which no handler \
+         of the app takes: list one that does, or say .retired_type({topic:?}, {type_name:?})"
+    )]
+    UnknownType {
+        /// The topic.
+        topic: Arc<str>,
+        /// The type.
+        type_name: Arc<str>,
+    },
+}
+
+/// Checks an app and makes it ready to run.
+pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
+    if app.name.is_empty() || app.name.contains('/') {
+        return Err(StartError::Name(Arc::clone(&app.name)));
+    }
+    let specs: Vec<&Spec> = app.entries.iter().map(|entry| entry.spec()).collect();
+    check_names(&specs)?;
+    specs.iter().try_for_each(|spec| check_states(spec))?;
+    let components = component::components(&specs)?;
+
+    let mut states: Vec<Arc<str>> =
+        specs.iter().flat_map(|spec| &spec.states).map(|state| state.name.into()).collect();
+    states.sort();
+    states.dedup();
+    let mut handlers = Vec::with_capacity(specs.len());
+    for (entry, component) in app.entries.iter().zip(components) {
+        let spec = entry.spec();
+        let service = entry.build(&app.dependencies, &app.layers).map_err(|missing| {
+            let type_name = missing.type_name;
+            StartError::MissingDependency { handler: spec.name, location: spec.location, type_name }
+        })?;
+        let number = |name: &str| states.iter().position(|state| **state == *name);
+        handlers.push(Wired {
+            name: spec.name.into(),
+            service,
+            component,
+            states: spec.states.iter().filter_map(|state| number(state.name)).collect(),
+            order: spec.order,
+        });
+    }
+    Ok(Wiring { service: Arc::clone(&app.name), handlers, states, routes: routes(app) })
+}
+
+fn check_names(specs: &[&Spec]) -> Result<(), StartError> {
+    let mut named = BTreeMap::new();
+    for spec in specs {
+        if let Some(first) = named.insert(spec.name, spec.location) {
+            let (name, second) = (spec.name, spec.location);
+            return Err(StartError::SameName { name, first, second });
+        }
+    }
+    Ok(())
+}
+
+fn check_states(spec: &Spec) -> Result<(), StartError> {
+    let Spec { name: handler, location, type_name, .. } = *spec;
+    for (index, state) in spec.states.iter().enumerate() {
+        let state = state.name;
+        if spec.states.iter().skip(index + 1).any(|other| other.name == state) {
+            return Err(StartError::StateTwice { handler, location, state });
+        }
+        if !spec.keyed {
+            return Err(StartError::StateWithoutKey { handler, location, state, type_name });
+        }
+    }
+    Ok(())
+}
+
+fn routes(app: &App) -> BTreeMap<Arc<str>, Topic> {
+    let mut routes: BTreeMap<Arc<str>, Topic> = BTreeMap::new();
+    for (number, entry) in app.entries.iter().enumerate() {
+        let spec = entry.spec();
+        let topic = routes.entry(spec.topic.into()).or_default();
+        let route = topic.entry(spec.type_name.into()).or_insert_with(|| Route {
+            handlers: Vec::new(),
+            names: Arc::from([]),
+            key_of: entry.key_of(),
+        });
+        route.handlers.push(number);
+        let names = route.names.iter().cloned().chain([Arc::from(spec.name)]);
+        route.names = names.collect();
+    }
+    routes
+}
+
+/// The names that the app's stored data will refer to.
+pub(crate) fn catalog(wiring: &Wiring) -> Catalog {
+    let types = wiring.routes.iter().flat_map(|(topic, types)| {
+        let mut types: Vec<_> =
+            types.keys().map(|name| (Arc::clone(topic), name.clone())).collect();
+        types.sort();
+        types
+    });
+    Catalog {
+        handlers: wiring.handlers.iter().map(|handler| Arc::clone(&handler.name)).collect(),
+        states: wiring.states.clone(),
+        types: types.collect(),
+    }
+}
+
+/// Checks that nothing the store refers to is missing from the app.
+pub(crate) fn check_found(
+    found: &Found,
+    app: &Catalog,
+    renames: &Renames,
+) -> Result<(), StartError> {
+    let renamed = |pairs: &[(Arc<str>, Option<Arc<str>>)], name: &Arc<str>| {
+        pairs.iter().any(|(old, _)| old == name)
+    };
+    for handler in &found.unfinished {
+        if !app.handlers.contains(handler) && !renamed(&renames.handlers, handler) {
+            return Err(StartError::UnknownHandler { handler: Arc::clone(handler) });
+        }
+    }
+    for state in &found.catalog.states {
+        if !app.states.contains(state) && !renamed(&renames.states, state) {
+            return Err(StartError::UnknownState { state: Arc::clone(state) });
+        }
+    }
+    for pair @ (topic, type_name) in &found.catalog.types {
+        if !app.types.contains(pair) && !renames.types.contains(pair) {
+            let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
+            return Err(StartError::UnknownType { topic, type_name });
+        }
+    }
+    Ok(())
+}
+
+/// A handler without an order takes no state: checked after components, whose error says more.
+fn check_order(spec: &Spec) -> Result<(), StartError> {
+    match spec.states.first() {
+        Some(state) if spec.order == Order::None => Err(StartError::StateWithoutOrder {
+            handler: spec.name,
+            location: spec.location,
+            state: state.name,
+        }),
+        _ => Ok(()),
+    }
+}

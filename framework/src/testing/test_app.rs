@@ -1,0 +1,138 @@
+//! A service in a test: in memory, on paused time, the same each time it runs.
+
+use crate::app::App;
+use crate::broker::memory::MemoryBroker;
+use crate::clock::Clock;
+use crate::failure::RunError;
+use crate::intake::IntakeError;
+use crate::message::Message;
+use crate::outgoing::Outgoing;
+use crate::service::{ReadError, Service, Setting};
+use crate::state::State;
+use crate::store::memory::MemoryStore;
+
+/// An app on a broker and a store in memory.
+///
+/// Give the test paused time, and each run of it is the same, byte for byte:
+///
+/// ```
+/// use framework::prelude::*;
+/// use framework::testing::TestApp;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// #[message(key = name)]
+/// struct Hello {
+///     name: String,
+/// }
+///
+/// #[derive(State, Default, Serialize, Deserialize)]
+/// struct Greeted {
+///     times: u64,
+/// }
+///
+/// #[handler]
+/// async fn greet(_: Hello, greeted: &mut Greeted) {
+///     greeted.times += 1;
+/// }
+///
+/// # /*
+/// #[tokio::test(start_paused = true)]
+/// # */
+/// # #[tokio::main(flavor = "current_thread")]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let mut app = TestApp::start(App::new("greeter").handlers(handlers![greet])).await?;
+///     app.publish(Hello { name: "ada".into() }).await?;
+///     app.settle().await?;
+///     assert_eq!(app.state::<Greeted>("ada").await?.map(|greeted| greeted.times), Some(1));
+///     Ok(())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct TestApp {
+    service: Service,
+    broker: MemoryBroker,
+    store: MemoryStore,
+}
+
+/// When a test begins, milliseconds since 1970: 2026-01-01.
+const START_MS: u64 = 1_767_225_600_000;
+
+impl TestApp {
+    /// Starts an app on a broker and a store of its own.
+    pub async fn start(app: App) -> Result<TestApp, RunError> {
+        TestApp::start_on(app, MemoryBroker::default(), MemoryStore::new(1)).await
+    }
+
+    /// Starts an app on these: so several apps share a broker, and a restarted one its store.
+    pub async fn start_on(
+        app: App,
+        broker: MemoryBroker,
+        store: MemoryStore,
+    ) -> Result<TestApp, RunError> {
+        let setting = Setting { clock: Clock::fixed(START_MS), ..Setting::default() };
+        let shared = std::sync::Arc::new(broker.clone());
+        let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
+        Ok(TestApp { service, broker, store })
+    }
+
+    /// Sends a message in from outside; returns when it is durable.
+    pub async fn publish<M: Message>(
+        &self,
+        message: impl Into<Outgoing<M>>,
+    ) -> Result<(), IntakeError> {
+        self.service.producer().send(message).await
+    }
+
+    /// Waits until everything that was sent is handled, and everything that this caused. What
+    /// goes to a topic that no app on the broker reads waits for nobody.
+    pub async fn settle(&mut self) -> Result<(), RunError> {
+        let (mut broker, mut open) = (self.broker.changes(), self.service.open());
+        loop {
+            broker.mark_unchanged();
+            open.mark_unchanged();
+            if *open.borrow() == 0 && self.broker.is_settled() {
+                return Ok(());
+            }
+            tokio::select! {
+                biased;
+                ended = self.service.ended() => return ended,
+                _ = broker.changed() => {}
+                _ = open.changed() => {}
+            }
+        }
+    }
+
+    /// All messages of a type that were published, each slot's in order.
+    pub fn published<M: Message>(&self) -> Result<Vec<M>, serde_json::Error> {
+        let is_one = |publication: &crate::broker::Publication| {
+            publication.headers.get(crate::envelope::attributes::TYPE) == Some(M::TYPE)
+        };
+        let published = self.broker.published(M::TOPIC).into_iter().filter(is_one);
+        published.map(|publication| serde_json::from_slice(&publication.body)).collect()
+    }
+
+    /// The state of a key, as it is durable now; `None` if it has none.
+    pub async fn state<S: State>(&self, key: &str) -> Result<Option<S>, ReadError> {
+        self.service.state(key).await
+    }
+
+    /// The service.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// The broker.
+    pub fn broker(&self) -> &MemoryBroker {
+        &self.broker
+    }
+
+    /// The store.
+    pub fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    /// Stops the service in order.
+    pub async fn stop(self) -> Result<(), RunError> {
+        self.service.stop().await
+    }
+}

@@ -1,0 +1,72 @@
+//! Wiring: what starting makes of an app. Handlers by number, components, and who takes what.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use crate::handler::HandlerService;
+use crate::policy::Order;
+use crate::stream::Key;
+
+/// An app that has passed every check and is ready to run.
+#[derive(Debug)]
+pub(crate) struct Wiring {
+    pub(crate) service: Arc<str>,
+    pub(crate) handlers: Vec<Wired>,
+    /// The names of all states; handlers refer to them by number.
+    pub(crate) states: Vec<Arc<str>>,
+    pub(crate) routes: BTreeMap<Arc<str>, Topic>,
+}
+
+/// A handler that is ready to run.
+#[derive(Debug)]
+pub(crate) struct Wired {
+    pub(crate) name: Arc<str>,
+    pub(crate) service: HandlerService,
+    /// Handlers that share a state have one component, and its lanes.
+    pub(crate) component: usize,
+    /// Its states, in the order in which it names them.
+    pub(crate) states: Vec<usize>,
+    pub(crate) order: Order,
+}
+
+/// The types that are taken from a topic.
+pub(crate) type Topic = HashMap<Arc<str>, Route>;
+
+/// Who takes a type.
+#[derive(Clone, Debug)]
+pub(crate) struct Route {
+    /// The handlers, in the order in which the app lists them.
+    pub(crate) handlers: Vec<usize>,
+    /// Their names.
+    pub(crate) names: Arc<[Arc<str>]>,
+    /// Reads the key from a body, for messages whose envelope does not name it.
+    pub(crate) key_of: KeyOf,
+}
+
+/// Reads a message's key from its body.
+pub(crate) type KeyOf = fn(&[u8]) -> Result<Option<Key>, serde_json::Error>;
+
+impl Wiring {
+    /// Who takes this type from this topic.
+    pub(crate) fn route(&self, topic: &str, type_name: &str) -> Option<&Route> {
+        self.routes.get(topic)?.get(type_name)
+    }
+
+    /// The name of a handler by its number.
+    pub(crate) fn name(&self, handler: usize) -> Option<Arc<str>> {
+        self.handlers.get(handler).map(|handler| Arc::clone(&handler.name))
+    }
+
+    /// The numbers of handlers by their names.
+    pub(crate) fn numbers(&self, names: &[Arc<str>]) -> Vec<usize> {
+        let number =
+            |name: &Arc<str>| self.handlers.iter().position(|handler| handler.name == *name);
+        names.iter().filter_map(number).collect()
+    }
+
+    /// The one type that a topic has here, if it has just one.
+    pub(crate) fn only_type(&self, topic: &str) -> Option<Arc<str>> {
+        let types = self.routes.get(topic)?;
+        types.keys().next().filter(|_| types.len() == 1).cloned()
+    }
+}

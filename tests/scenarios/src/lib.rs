@@ -1,0 +1,17 @@
+//! Scenarios: a file is one claim about the framework, checked through its public interface.
+#![cfg(test)]
+
+mod bank;
+
+mod a_chain_of_handlers_commits_each_effect_once;
+mod a_copy_of_a_message_has_no_effect;
+mod a_failing_handler_stops_the_service_and_keeps_the_record;
+mod a_half_done_position_resumes_with_what_is_left;
+mod a_numbered_message_is_taken_once;
+mod a_producer_inside_a_handler_is_an_error;
+mod commit_errors_lose_and_double_nothing;
+mod handlers_of_one_key_run_in_order;
+mod layers_wrap_on_three_levels;
+mod start_up_checks_name_handler_and_remedy;
+mod the_same_seed_gives_the_same_trace;
+mod the_store_refuses_an_app_that_lacks_something;
