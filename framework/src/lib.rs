@@ -3,5 +3,6 @@ extern crate self as framework;
 
 pub mod delivery;
 pub mod envelope;
+pub mod journal;
 pub mod outcome;
 pub mod stream;
