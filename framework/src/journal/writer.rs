@@ -17,10 +17,10 @@ use super::{
 };
 
 /// Frames wait in memory for the next sync until they are this many bytes; then they are written.
-const PENDING_BYTES_MAX: usize = 4 << 20;
+const PENDING_BYTES_MAX: usize = if cfg!(test) { 8 << 10 } else { 4 << 20 };
 
 /// A frame of this size is not copied, but written at once.
-const WRITE_THROUGH_BYTES: usize = 1 << 20;
+const WRITE_THROUGH_BYTES: usize = if cfg!(test) { 2 << 10 } else { 1 << 20 };
 
 /// Zeros behind the last frame: where a recycled file goes on with older bytes, they tell a clean
 /// end from a torn one.

@@ -1,3 +1,6 @@
-//! Tests of the journal: one small claim a file section, and random histories on a model of a disk.
+//! Tests of the journal: small claims on the real disk, and random histories on a model of one.
 
 mod claims;
+mod histories;
+mod model;
+mod rng;
