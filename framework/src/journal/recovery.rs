@@ -274,7 +274,8 @@ fn accept<D: Disk>(
         return Err(JournalError::damaged(path, 0, Damage::Missing));
     };
     let filled = file.size().at("read", &path)?;
-    let tail = Tail { file, path, number, first: read.header.first, end: read.end, filled };
+    let (first, end) = (read.header.first, read.end);
+    let tail = Tail { file, path, number, first, end, filled, is_closed: false };
     Ok(Recovered { head, live, tail, last: read.last })
 }
 

@@ -1,5 +1,7 @@
 //! The journal as its owner writes it: append, sync, release.
 
+mod rotation;
+
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
@@ -13,7 +15,6 @@ use super::{
     head::{Head, Record},
     recovery,
     segment::{self, FRAMES_AT, Live, Origin, Segment},
-    tail::index,
 };
 
 /// Frames wait in memory for the next sync until they are this many bytes; then they are written.
@@ -78,6 +79,9 @@ pub(super) struct Tail<F> {
     pub(super) end: u64,
     /// Up to here the file has blocks: zeros, or a recycled file's old bytes.
     pub(super) filled: u64,
+    /// Set once its successor was begun. If that fails for want of room, its header may stand there
+    /// all the same, and says that no further frame is here.
+    pub(super) is_closed: bool,
 }
 
 impl<D: Disk> Journal<D> {
@@ -193,54 +197,6 @@ impl<D: Disk> Journal<D> {
         }
     }
 
-    /// Lets go of the segments whose frames are all older than sequence `below`.
-    ///
-    /// `below` - 1 must be durable where the owner keeps it (checkpointed, or copied forward and
-    /// synced here). `HEAD` names the new first segment durably before a file is dropped.
-    pub fn release(&mut self, below: u64) -> Result<(), JournalError> {
-        self.check()?;
-        let below = below.min(self.durable.sequence + 1);
-        // A segment's frames end where the next one's begin; the tail always stays.
-        let first_live = {
-            let live = self.live.lock();
-            live.values().rev().find(|segment| segment.first <= below).map(|live| live.number)
-        };
-        let Some(first_live) = first_live.filter(|&number| number > self.first_live) else {
-            return Ok(());
-        };
-        let released = self.release_before(first_live);
-        self.guard(released)
-    }
-
-    fn release_before(&mut self, first_live: u64) -> Result<(), JournalError> {
-        self.first_live = first_live;
-        self.write_head()?;
-        self.head.sync()?;
-        let released = {
-            let mut live = self.live.lock();
-            let kept = live.split_off(&first_live);
-            std::mem::replace(&mut *live, kept)
-        };
-        for segment in released.values() {
-            // A file made for one large frame would keep its size for ever.
-            if segment.bytes <= self.options.segment_bytes {
-                self.spares.push_back(segment.number);
-            } else {
-                self.remove(segment.number)?;
-            }
-        }
-        while self.spares.len() > self.options.spare_segments_max {
-            let Some(number) = self.spares.pop_front() else { break };
-            self.remove(number)?;
-        }
-        Ok(())
-    }
-
-    fn remove(&self, number: u64) -> Result<(), JournalError> {
-        let path = segment::path(&self.dir, number);
-        self.disk.remove(&path).at("remove", &path)
-    }
-
     fn check(&self) -> Result<(), JournalError> {
         match &self.poison {
             Some(cause) => Err(JournalError::Poisoned { cause: cause.clone() }),
@@ -265,7 +221,8 @@ impl<D: Disk> Journal<D> {
             return Err(JournalError::TooLarge { bytes: length as u64, max: max as u64 });
         };
         let size = frame::size(length);
-        if self.tail.end > FRAMES_AT && self.tail.end + size > self.options.segment_bytes {
+        let is_too_large = self.tail.end + size > self.options.segment_bytes;
+        if self.tail.is_closed || (is_too_large && self.tail.end > FRAMES_AT) {
             self.enter_segment()?;
         }
         if length < WRITE_THROUGH_BYTES {
@@ -362,43 +319,6 @@ impl<D: Disk> Journal<D> {
             durable: self.durable.sequence,
             hash: self.durable.hash,
         })
-    }
-
-    /// Goes on in a new segment. The old one is synced before the new one's header is written, and
-    /// that is durable before a frame follows it: so a readable header proves all frames before it.
-    fn enter_segment(&mut self) -> Result<(), JournalError> {
-        self.sync_frames()?;
-        let number = self.tail.number + 1;
-        let path = segment::path(&self.dir, number);
-        let (file, origin) = match self.spares.pop_front() {
-            Some(spare) => {
-                let old = segment::path(&self.dir, spare);
-                self.disk.rename(&old, &path).at("rename", &old)?;
-                (self.disk.open(&path).at("open", &path)?, Origin::Recycled)
-            }
-            None => {
-                let file = self.disk.create(&path).at("create", &path);
-                (file.map_err(JournalError::repeatable)?, Origin::Fresh)
-            }
-        };
-        let header = segment::Header {
-            store: self.options.store,
-            number,
-            first: self.next_sequence(),
-            before: self.appended.hash,
-            origin,
-        };
-        let mut page = header.encode();
-        page.resize(index(FRAMES_AT) + END.len(), 0);
-        let written = file.write_at(&page, 0).at("write", &path);
-        written.map_err(JournalError::repeatable)?;
-        file.sync().at("sync", &path)?;
-        self.disk.sync_dir(&self.dir).at("sync", &self.dir)?;
-        let filled = file.size().at("read", &path)?;
-        self.tail = Tail { file, path, number, first: header.first, end: FRAMES_AT, filled };
-        self.live.set(self.tail.segment());
-        self.write_head()?;
-        self.head.sync()
     }
 }
 

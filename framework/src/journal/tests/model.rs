@@ -37,6 +37,8 @@ pub(super) enum Fault {
     Fail,
     /// The process dies in the middle of it.
     Kill,
+    /// The disk is full for that one write; other operations do not mind.
+    Full,
 }
 
 #[derive(Debug, Default)]
@@ -188,7 +190,10 @@ impl State {
     }
 
     fn check(&mut self) -> io::Result<()> {
-        self.step().map_or(Ok(()), |fault| Err(failure(fault)))
+        match self.step() {
+            None | Some(Fault::Full) => Ok(()),
+            Some(fault) => Err(failure(fault)),
+        }
     }
 }
 
@@ -227,10 +232,11 @@ impl Inode {
 }
 
 fn failure(fault: Fault) -> io::Error {
-    io::Error::other(match fault {
-        Fault::Fail => "the model made this fail",
-        Fault::Kill => "the model killed the process",
-    })
+    match fault {
+        Fault::Fail => io::Error::other("the model made this fail"),
+        Fault::Kill => io::Error::other("the model killed the process"),
+        Fault::Full => io::ErrorKind::StorageFull.into(),
+    }
 }
 
 fn name(path: &Path) -> String {
@@ -351,7 +357,7 @@ impl DiskFile for ModelFile {
         }
         let inode = state.inodes.get_mut(&self.inode).unwrap();
         match fault {
-            None => {
+            None | Some(Fault::Full) => {
                 std::mem::take(&mut inode.dirty).into_iter().for_each(|s| inode.write_sector(s));
                 inode.empty();
                 inode.disk.resize(inode.cache.len(), 0);
