@@ -57,6 +57,8 @@ mod failure;
 pub mod broker;
 pub mod store;
 
+pub mod journal;
+
 mod clock;
 mod handling;
 mod queue;

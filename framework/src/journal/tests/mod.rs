@@ -1,0 +1,7 @@
+//! Tests of the journal: small claims on the real disk, and random histories on a model of one.
+
+mod claims;
+mod damage;
+mod histories;
+mod model;
+mod rng;
