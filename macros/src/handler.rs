@@ -37,6 +37,11 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
             return quote!(#error #item);
         }
     };
+    if let Some(again) = function.attributes.iter().find(|attribute| is_handler(attribute)) {
+        // The other one will write the type.
+        let error = Error::new_spanned(again, "`#[handler]` is given twice").into_compile_error();
+        return quote!(#error #item);
+    }
     // After an error the type is there all the same: the mistake is reported once, not again
     // wherever the handler is listed.
     let define = define(options, &function).unwrap_or_else(|error| {
@@ -66,14 +71,13 @@ pub(crate) fn expand(options: TokenStream, item: TokenStream) -> TokenStream {
     }
 }
 
+fn is_handler(attribute: &Attribute) -> bool {
+    attribute.path().segments.last().is_some_and(|segment| segment.ident == "handler")
+}
+
 /// The body of `Handler::define`.
 fn define(options: TokenStream, function: &Function) -> Result<TokenStream> {
     let options = Options::parse(options)?;
-    if let Some(again) = function.attributes.iter().find(|attribute| {
-        attribute.path().segments.last().is_some_and(|segment| segment.ident == "handler")
-    }) {
-        return Err(Error::new_spanned(again, "`#[handler]` is given twice"));
-    }
     let signature = &function.signature;
     let (message, rest) = arguments::of(signature)?;
 

@@ -22,11 +22,15 @@ pub struct Call {
 }
 
 /// A `&mut` argument while the handler has it.
+///
+/// It knows its type's way to be stored, so that only taking it asks for the trait: a type that
+/// is no such argument is then one mistake for the compiler, not several.
 #[derive(Debug)]
-pub struct Held<A: MutArgument> {
+pub struct Held<A> {
     /// What the handler takes by `&mut`.
     pub value: A,
-    before: A::Before,
+    before: Option<StateValue>,
+    store: fn(A, Option<StateValue>, &mut Call) -> Result<(), BoxError>,
 }
 
 impl Call {
@@ -50,7 +54,7 @@ impl Call {
     /// An argument that is taken by `&mut`.
     pub fn mutable<A: MutArgument>(&mut self) -> Result<Held<A>, BoxError> {
         let (value, before) = A::load(self)?;
-        Ok(Held { value, before })
+        Ok(Held { value, before, store: A::store })
     }
 
     /// What the function returned: something to send, or its error.
@@ -59,8 +63,8 @@ impl Call {
     }
 
     /// Takes note of what the handler made of a `&mut` argument.
-    pub fn keep<A: MutArgument>(&mut self, held: Held<A>) -> Result<(), BoxError> {
-        held.value.store(held.before, self)
+    pub fn keep<A>(&mut self, held: Held<A>) -> Result<(), BoxError> {
+        (held.store)(held.value, held.before, self)
     }
 
     /// The outcome. What was put into an outbox goes before what was returned.
@@ -80,8 +84,14 @@ impl Call {
         Ok(state.ok_or(StateNotLoaded)?.take())
     }
 
-    pub(crate) fn change(&mut self, change: StateChange) {
+    /// Takes note of what became of the next state.
+    pub(crate) fn change(
+        &mut self,
+        change: Result<StateChange, StateError>,
+    ) -> Result<(), BoxError> {
+        let change = change.map_err(|error| self.invalid_state(error))?;
         self.states.push(change);
+        Ok(())
     }
 
     pub(crate) fn send(&mut self, outbox: Outbox) {
