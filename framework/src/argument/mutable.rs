@@ -12,7 +12,7 @@ use crate::state::{self, State, StateSpec};
 /// It is loaded before the handler and stored, if the handler succeeded, after it.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `&mut {Self}`",
-    label = "neither a state with a default nor the outbox",
+    label = "neither a state with a `Default`, nor an `Option` of a state, nor the outbox",
     note = "by `&mut`: the key's state (`#[derive(State, Default, Serialize, Deserialize)]`), `Option` of a state for one that starts and ends, or `Outbox`",
     note = "a dependency is taken by `&{Self}`"
 )]

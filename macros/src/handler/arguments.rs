@@ -85,10 +85,7 @@ fn plain_function(signature: &Signature) -> Result<()> {
 fn typed(argument: &FnArg) -> Result<&PatType> {
     match argument {
         FnArg::Typed(typed) => Ok(typed),
-        FnArg::Receiver(receiver) => Err(Error::new_spanned(
-            receiver,
-            "a handler is a free function: take what it needs of `self` as a dependency, `&T`",
-        )),
+        FnArg::Receiver(receiver) => Err(Error::new_spanned(receiver, "a handler has no `self`")),
     }
 }
 

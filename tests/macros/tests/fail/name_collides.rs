@@ -9,12 +9,18 @@ struct Deposit {
 }
 
 mod other {
+    #[allow(non_camel_case_types)]
     pub struct deposit {}
+
+    pub mod withdraw {}
 }
 
-use other::deposit;
+use other::{deposit, withdraw};
 
 #[handler]
 async fn deposit(cmd: Deposit) {}
+
+#[handler]
+async fn withdraw(cmd: Deposit) {}
 
 fn main() {}
