@@ -21,7 +21,7 @@ pub use endwise_macros::{handler, handlers};
 pub(crate) use group::Entry;
 pub use group::Handlers;
 pub(crate) use layers::Layers;
-pub use returned::{HandlerFailure, Returned};
+pub use returned::{HandlerFailure, Return, ReturnSends};
 pub use tower::service_fn;
 
 /// A handler as a service: one attempt at a message in, what was decided out.
@@ -42,21 +42,22 @@ pub type HandlerService = BoxCloneSyncService<Delivery, Outcome, BoxError>;
 /// #[derive(Message, Serialize, Deserialize)]
 /// struct Ping {}
 ///
-/// struct Silent;
+/// struct Echo;
 ///
-/// impl Handler for Silent {
+/// impl Handler for Echo {
 ///     fn define(&self) -> Definition {
-///         let definition = Definition::new::<Ping>("silent", Location::new(file!(), line!()));
+///         let definition = Definition::new::<Ping>("echo", Location::new(file!(), line!()));
 ///         definition.serve(|_dependencies| {
 ///             Ok(tower::service_fn(|delivery| async {
 ///                 let mut call = Call::new(delivery);
-///                 let Ping {} = call.input()?;
-///                 call.finish(())
+///                 let ping: Ping = call.input()?;
+///                 call.returned().send(ping);
+///                 call.finish()
 ///             }))
 ///         })
 ///     }
 /// }
-/// let handlers = Handlers::of(Silent);
+/// let handlers = Handlers::of(Echo);
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",

@@ -3,6 +3,7 @@
 use crate::delivery::StateValue;
 use crate::error::BoxError;
 use crate::message::json;
+use crate::outcome::StateChange;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -123,16 +124,21 @@ pub(crate) fn encode<S: State>(value: &S) -> Result<StateValue, StateError> {
     Ok(StateValue { schema: S::VERSION, json })
 }
 
-/// A state as it will be stored, unless what is stored is the same.
-pub(crate) fn encode_changed<S: State>(
-    value: &S,
-    before: &StateValue,
-) -> Result<Option<StateValue>, StateError> {
-    if before.schema != S::VERSION {
-        return encode(value).map(Some);
+/// What became of a state that was stored as `before`.
+pub(crate) fn change<S: State>(
+    value: Option<&S>,
+    before: Option<&StateValue>,
+) -> Result<StateChange, StateError> {
+    match (value, before) {
+        (None, None) => Ok(StateChange::Same),
+        (None, Some(_)) => Ok(StateChange::Delete),
+        (Some(value), Some(before)) if before.schema == S::VERSION => {
+            let json = json::encode_changed(value, &before.json).map_err(unwritable::<S>)?;
+            let put = |json| StateChange::Put(StateValue { schema: S::VERSION, json });
+            Ok(json.map_or(StateChange::Same, put))
+        }
+        (Some(value), _) => encode(value).map(StateChange::Put),
     }
-    let json = json::encode_changed(value, &before.json).map_err(unwritable::<S>)?;
-    Ok(json.map(|json| StateValue { schema: S::VERSION, json }))
 }
 
 fn unwritable<S: State>(source: serde_json::Error) -> StateError {

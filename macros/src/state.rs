@@ -1,8 +1,7 @@
 //! `#[derive(State)]`.
 
 use proc_macro2::TokenStream;
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::quote;
 use syn::{Data, DeriveInput, Error, LitInt, LitStr, Path, Result};
 
 use crate::{names, options};
@@ -62,7 +61,17 @@ fn upcast(version: u32, literal: Option<&LitInt>, function: Option<&Path>) -> Re
             return Err(Error::new_spanned(literal, why));
         }
         (_, Some(function)) => {
-            let call = quote_spanned!(function.span()=> #function(from, old));
+            // As a pointer, so that a wrong signature is said in one sentence, not in three.
+            let call = quote! {
+                const UPCAST: fn(
+                    u32,
+                    ::framework::state::Value,
+                ) -> ::core::result::Result<
+                    ::framework::state::Value,
+                    ::framework::error::BoxError,
+                > = #function;
+                UPCAST(from, old)
+            };
             (quote!(from), quote!(old), call)
         }
     };

@@ -3,7 +3,6 @@
 use crate::delivery::StateValue;
 use crate::error::BoxError;
 use crate::handler::Call;
-use crate::outcome::StateChange;
 use crate::outgoing::Outbox;
 use crate::state::{self, State, StateSpec};
 
@@ -13,57 +12,46 @@ use crate::state::{self, State, StateSpec};
 /// It is loaded before the handler and stored, if the handler succeeded, after it.
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `&mut {Self}`",
-    label = "neither a state with a default nor the outbox",
+    label = "neither a state with a `Default`, nor an `Option` of a state, nor the outbox",
     note = "by `&mut`: the key's state (`#[derive(State, Default, Serialize, Deserialize)]`), `Option` of a state for one that starts and ends, or `Outbox`",
     note = "a dependency is taken by `&{Self}`"
 )]
 pub trait MutArgument: Sized + Send + 'static {
-    /// What is remembered from loading to storing.
-    type Before: Send;
-
     /// The state that it is, if it is one.
     const STATE: Option<StateSpec>;
 
-    /// Its value before the handler.
-    fn load(call: &mut Call) -> Result<(Self, Self::Before), BoxError>;
+    /// Its value before the handler, and that value as it is stored, if it is a state.
+    fn load(call: &mut Call) -> Result<(Self, Option<StateValue>), BoxError>;
 
-    /// Takes note of what the handler made of it.
-    fn store(self, before: Self::Before, call: &mut Call) -> Result<(), BoxError>;
+    /// Takes note of what the handler made of it. `before` is what [`load`](Self::load) gave.
+    fn store(self, before: Option<StateValue>, call: &mut Call) -> Result<(), BoxError>;
 }
 
 #[diagnostic::do_not_recommend]
 impl<S: State + Default> MutArgument for S {
-    /// What is stored, or what would be if the default were.
-    type Before = StateValue;
-
     const STATE: Option<StateSpec> = Some(StateSpec::of::<S>());
 
-    fn load(call: &mut Call) -> Result<(Self, StateValue), BoxError> {
-        let before = call.next_state()?;
-        let loaded = match before {
-            Some(before) => state::decode(&before).map(|value| (value, before)),
+    fn load(call: &mut Call) -> Result<(Self, Option<StateValue>), BoxError> {
+        let loaded = match call.next_state()? {
+            Some(before) => state::decode(&before).map(|value| (value, Some(before))),
             None => {
+                // A default that the handler leaves as it is need not be stored.
                 let value = S::default();
-                state::encode(&value).map(|before| (value, before))
+                state::encode(&value).map(|before| (value, Some(before)))
             }
         };
         loaded.map_err(|error| call.invalid_state(error))
     }
 
-    fn store(self, before: StateValue, call: &mut Call) -> Result<(), BoxError> {
-        let changed = state::encode_changed(&self, &before);
-        let changed = changed.map_err(|error| call.invalid_state(error))?;
-        call.change(changed.map_or(StateChange::Same, StateChange::Put));
-        Ok(())
+    fn store(self, before: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {
+        call.change(state::change(Some(&self), before.as_ref()))
     }
 }
 
 impl<S: State> MutArgument for Option<S> {
-    type Before = Option<StateValue>;
-
     const STATE: Option<StateSpec> = Some(StateSpec::of::<S>());
 
-    fn load(call: &mut Call) -> Result<(Self, Self::Before), BoxError> {
+    fn load(call: &mut Call) -> Result<(Self, Option<StateValue>), BoxError> {
         let Some(before) = call.next_state()? else { return Ok((None, None)) };
         match state::decode(&before) {
             Ok(value) => Ok((Some(value), Some(before))),
@@ -71,29 +59,19 @@ impl<S: State> MutArgument for Option<S> {
         }
     }
 
-    fn store(self, before: Self::Before, call: &mut Call) -> Result<(), BoxError> {
-        let changed = match (&self, &before) {
-            (None, None) => Ok(StateChange::Same),
-            (None, Some(_)) => Ok(StateChange::Delete),
-            (Some(value), None) => state::encode(value).map(StateChange::Put),
-            (Some(value), Some(before)) => state::encode_changed(value, before)
-                .map(|changed| changed.map_or(StateChange::Same, StateChange::Put)),
-        };
-        call.change(changed.map_err(|error| call.invalid_state(error))?);
-        Ok(())
+    fn store(self, before: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {
+        call.change(state::change(self.as_ref(), before.as_ref()))
     }
 }
 
 impl MutArgument for Outbox {
-    type Before = ();
-
     const STATE: Option<StateSpec> = None;
 
-    fn load(call: &mut Call) -> Result<(Self, ()), BoxError> {
-        Ok((Outbox::near(call.delivery().envelope().key.clone()), ()))
+    fn load(call: &mut Call) -> Result<(Self, Option<StateValue>), BoxError> {
+        Ok((Outbox::near(call.delivery().envelope().key.clone()), None))
     }
 
-    fn store(self, (): (), call: &mut Call) -> Result<(), BoxError> {
+    fn store(self, _: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {
         call.send(self);
         Ok(())
     }

@@ -3,10 +3,9 @@
 use crate::argument::{FromDelivery, MutArgument};
 use crate::delivery::{Delivery, StateValue};
 use crate::error::BoxError;
-use crate::handler::Returned;
 use crate::message::Input;
 use crate::outcome::{Outcome, StateChange};
-use crate::outgoing::{Outbox, Sends};
+use crate::outgoing::Outbox;
 use crate::state::{InvalidState, StateError};
 
 /// One call of a handler: what `#[handler]` writes around the function.
@@ -18,23 +17,29 @@ pub struct Call {
     delivery: Delivery,
     states_taken: usize,
     states: Vec<StateChange>,
-    outbox: Outbox,
+    /// What the handler put into outboxes that it took.
+    sent: Outbox,
+    returned: Outbox,
 }
 
 /// A `&mut` argument while the handler has it.
+///
+/// It knows its type's way to be stored, so that only taking it asks for the trait: a type that
+/// is no such argument is then one mistake for the compiler, not several.
 #[derive(Debug)]
-pub struct Held<A: MutArgument> {
+pub struct Held<A> {
     /// What the handler takes by `&mut`.
     pub value: A,
-    before: A::Before,
+    before: Option<StateValue>,
+    store: fn(A, Option<StateValue>, &mut Call) -> Result<(), BoxError>,
 }
 
 impl Call {
     /// The call that this delivery asks for.
     pub fn new(delivery: Delivery) -> Self {
-        let outbox = Outbox::near(delivery.envelope.key.clone());
+        let returned = Outbox::near(delivery.envelope.key.clone());
         let states = Vec::with_capacity(delivery.states.len());
-        Call { delivery, states_taken: 0, states, outbox }
+        Call { delivery, states_taken: 0, states, sent: Outbox::new(), returned }
     }
 
     /// The message.
@@ -50,23 +55,23 @@ impl Call {
     /// An argument that is taken by `&mut`.
     pub fn mutable<A: MutArgument>(&mut self) -> Result<Held<A>, BoxError> {
         let (value, before) = A::load(self)?;
-        Ok(Held { value, before })
+        Ok(Held { value, before, store: A::store })
     }
 
-    /// What the function returned: something to send, or its error.
-    pub fn returned<R: Returned>(&self, returned: R) -> Result<R::Sends, BoxError> {
-        returned.into_result().map_err(crate::error::HandlerError::into_boxed)
+    /// Where what the function returned goes.
+    pub fn returned(&mut self) -> &mut Outbox {
+        &mut self.returned
     }
 
     /// Takes note of what the handler made of a `&mut` argument.
-    pub fn keep<A: MutArgument>(&mut self, held: Held<A>) -> Result<(), BoxError> {
-        held.value.store(held.before, self)
+    pub fn keep<A>(&mut self, held: Held<A>) -> Result<(), BoxError> {
+        (held.store)(held.value, held.before, self)
     }
 
     /// The outcome. What was put into an outbox goes before what was returned.
-    pub fn finish(mut self, returned: impl Sends) -> Result<Outcome, BoxError> {
-        returned.send_to(&mut self.outbox);
-        Ok(Outcome { states: self.states, sends: self.outbox.into_sends()? })
+    pub fn finish(mut self) -> Result<Outcome, BoxError> {
+        self.sent.append(self.returned);
+        Ok(Outcome { states: self.states, sends: self.sent.into_sends()? })
     }
 
     pub(crate) fn delivery(&self) -> &Delivery {
@@ -80,12 +85,18 @@ impl Call {
         Ok(state.ok_or(StateNotLoaded)?.take())
     }
 
-    pub(crate) fn change(&mut self, change: StateChange) {
+    /// Takes note of what became of the next state.
+    pub(crate) fn change(
+        &mut self,
+        change: Result<StateChange, StateError>,
+    ) -> Result<(), BoxError> {
+        let change = change.map_err(|error| self.invalid_state(error))?;
         self.states.push(change);
+        Ok(())
     }
 
     pub(crate) fn send(&mut self, outbox: Outbox) {
-        self.outbox.append(outbox);
+        self.sent.append(outbox);
     }
 
     pub(crate) fn invalid_state(&self, source: StateError) -> BoxError {

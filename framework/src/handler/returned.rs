@@ -1,45 +1,69 @@
 //! What a handler returns: something to send, or a `Result` of it.
 
-use crate::error::HandlerError;
-use crate::outgoing::Sends;
+use crate::error::{BoxError, HandlerError};
+use crate::outgoing::{Outbox, Sends};
 
-/// What a handler can return: whatever [`Sends`], or a `Result` of it with any error that
-/// converts into a [`HandlerError`].
-#[diagnostic::on_unimplemented(
-    message = "a handler cannot return `{Self}`",
-    label = "this cannot be sent",
-    note = "a handler returns what is to be sent: `()`, a message, `Outgoing<M>`, an `Option`, `Vec`, array or tuple of these, or a `Result` of any of these",
-    note = "if this is a message, write `#[derive(Message, Serialize, Deserialize)]` above the type"
-)]
-pub trait Returned {
-    /// What there is to send.
-    type Sends: Sends;
+/// What a handler returned, on its way into the outbox.
+///
+/// A `Result` has the method itself and everything else has it by [`ReturnSends`], so that the
+/// compiler, which prefers a type's own methods, never doubts which is meant and can say which
+/// part of a `Result` it is that cannot be sent.
+#[derive(Debug)]
+pub struct Return<T>(pub T);
 
-    /// What there is to send, or why the handler failed.
-    fn into_result(self) -> Result<Self::Sends, HandlerError>;
-}
+impl<T, E> Return<Result<T, E>> {
+    /// Puts what there is to send into the outbox, or says why the handler failed.
+    pub fn send_to(self, outbox: &mut Outbox) -> Result<(), BoxError>
+    where
+        T: Sends,
+        E: HandlerFailure,
+    {
+        let sends = self.0.map_err(|error| error.into_handler_error().into_boxed())?;
+        sends.send_to(outbox);
+        Ok(())
+    }
 
-#[diagnostic::do_not_recommend]
-impl<T: Sends> Returned for T {
-    type Sends = T;
-
-    fn into_result(self) -> Result<T, HandlerError> {
-        Ok(self)
+    /// [`send_to`](Self::send_to) by the type alone: its mistakes are shown at the type.
+    pub fn sender() -> fn(Self, &mut Outbox) -> Result<(), BoxError>
+    where
+        T: Sends,
+        E: HandlerFailure,
+    {
+        Self::send_to
     }
 }
 
-impl<T: Sends, E: HandlerFailure> Returned for Result<T, E> {
-    type Sends = T;
+/// What a handler returned that is no `Result`.
+pub trait ReturnSends<T> {
+    /// Puts what there is to send into the outbox.
+    fn send_to(self, outbox: &mut Outbox) -> Result<(), BoxError>
+    where
+        T: Sends;
 
-    fn into_result(self) -> Result<T, HandlerError> {
-        self.map_err(HandlerFailure::into_handler_error)
+    /// [`send_to`](Self::send_to) by the type alone: its mistakes are shown at the type.
+    fn sender() -> fn(Self, &mut Outbox) -> Result<(), BoxError>
+    where
+        Self: Sized,
+        T: Sends,
+    {
+        Self::send_to
+    }
+}
+
+impl<T> ReturnSends<T> for Return<T> {
+    fn send_to(self, outbox: &mut Outbox) -> Result<(), BoxError>
+    where
+        T: Sends,
+    {
+        self.0.send_to(outbox);
+        Ok(())
     }
 }
 
 /// The error of a handler: whatever converts into a [`HandlerError`].
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be a handler's error",
-    label = "does not convert into a `HandlerError`",
+    label = "its error does not convert into a `HandlerError`",
     note = "the error is `HandlerError` (write `framework::Result<T>`), or any type that implements `std::error::Error + Send + Sync`",
     note = "`#[derive(Debug, thiserror::Error)]` implements it; `anyhow::Error` and `String` fit too"
 )]

@@ -30,7 +30,7 @@ use crate::message::Message;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent",
     label = "not something that can be sent",
-    note = "what can be sent: `()`, a message, `Outgoing<M>`, and an `Option`, `Vec`, array or tuple of these",
+    note = "a handler returns what is sent: `()`, a message, `Outgoing<M>`, an `Option`, `Vec`, array or tuple of these, or a `Result` of any of these",
     note = "if this is a message, write `#[derive(Message, Serialize, Deserialize)]` above the type"
 )]
 pub trait Sends {
@@ -82,6 +82,7 @@ impl Sends for () {
 
 macro_rules! tuples {
     ($first:ident $($rest:ident)*) => {
+        #[diagnostic::do_not_recommend]
         impl<$first: Sends, $($rest: Sends),*> Sends for ($first, $($rest,)*) {
             #[allow(non_snake_case, reason = "the variables are called as their types")]
             fn send_to(self, outbox: &mut Outbox) {

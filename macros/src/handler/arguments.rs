@@ -85,19 +85,12 @@ fn plain_function(signature: &Signature) -> Result<()> {
 fn typed(argument: &FnArg) -> Result<&PatType> {
     match argument {
         FnArg::Typed(typed) => Ok(typed),
-        FnArg::Receiver(receiver) => Err(Error::new_spanned(
-            receiver,
-            "a handler is a free function: take what it needs of `self` as a dependency, `&T`",
-        )),
+        FnArg::Receiver(receiver) => Err(Error::new_spanned(receiver, "a handler has no `self`")),
     }
 }
 
 fn by_mode(argument: &PatType) -> Result<Argument<'_>> {
-    let mut ty = &*argument.ty;
-    // A type that comes out of a `macro_rules!` stands in an invisible group.
-    while let Type::Group(group) = ty {
-        ty = &group.elem;
-    }
+    let ty = bare(&argument.ty);
     if has_impl(ty) {
         let why = "a handler's arguments have named types: a dependency behind a trait is taken \
                    by `&dyn Trait`";
@@ -110,8 +103,20 @@ fn by_mode(argument: &PatType) -> Result<Argument<'_>> {
         return Err(Error::new_spanned(lifetime, why));
     }
     match reference.mutability {
-        Some(_) => Ok(Argument::Mutable(&reference.elem)),
-        None => Ok(Argument::Shared(&reference.elem)),
+        Some(_) => Ok(Argument::Mutable(bare(&reference.elem))),
+        None => Ok(Argument::Shared(bare(&reference.elem))),
+    }
+}
+
+/// A type without the parentheses that `&(dyn A + B)` needs and other places do not, and without
+/// the invisible group in which it comes out of a `macro_rules!`.
+fn bare(mut ty: &Type) -> &Type {
+    loop {
+        ty = match ty {
+            Type::Group(group) => &group.elem,
+            Type::Paren(paren) => &paren.elem,
+            other => return other,
+        }
     }
 }
 

@@ -115,8 +115,7 @@ async fn inside_at_once(limited: impl Fn(Handlers) -> Handlers) -> usize {
             running.push(delivery);
         }
     }
-    let inside = *inside.lock().unwrap();
-    inside
+    *inside.lock().unwrap()
 }
 
 #[tokio::test]

@@ -1,0 +1,14 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(key = account)]
+struct Deposit {
+    account: String,
+}
+
+#[handler]
+async fn deposit(cmd: Deposit, limit: &'static u64) {}
+
+fn main() {}

@@ -1,0 +1,17 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(key = account)]
+struct Deposit {
+    account: String,
+}
+
+#[handler]
+async fn deposit(cmd: Deposit) {}
+
+fn main() {
+    let _ = handlers![deposit()];
+    let _ = handlers!["deposit"];
+}

@@ -1,0 +1,9 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+struct Thing {}
+
+fn main() {
+    let _ = handlers![Thing];
+}

@@ -1,0 +1,11 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(key = "account")]
+struct Deposit {
+    account: String,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(Message)]
+struct Deposit {
+    account: String,
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[handler]
+struct Thing {}
+
+fn main() {}

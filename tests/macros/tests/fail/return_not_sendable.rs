@@ -1,0 +1,16 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(key = account)]
+struct Deposit {
+    account: String,
+}
+
+#[handler]
+async fn deposit(cmd: Deposit) -> u64 {
+    0
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#![allow(unused_variables)]
+
+use framework::prelude::*;
+
+#[derive(State, Default)]
+struct Account {
+    balance: i64,
+}
+
+fn main() {}
