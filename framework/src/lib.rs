@@ -4,4 +4,5 @@ extern crate self as framework;
 pub mod delivery;
 pub mod envelope;
 pub mod outcome;
+pub mod store;
 pub mod stream;

@@ -1,0 +1,3 @@
+//! The stores.
+
+pub mod sled;
