@@ -2,7 +2,7 @@
 //!
 //! What it relies on, and what it never does, is measured: sled's `flush` is no fsync, so each
 //! batch is flushed and then synced through our own descriptor; values stay at 4 KiB or below;
-//! an opening verifies all counts, and nothing is repaired, shortened or made anew.
+//! an opening verifies all tallies, and nothing is repaired, shortened or made anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -65,8 +65,8 @@ impl Base {
 
     /// Opens a base and verifies it; anything that is not as the last batch left it is refused.
     ///
-    /// Every table's number of entries is counted anew, and every row must have its chunks
-    /// without a gap. The contents are verified when they are read.
+    /// Every table's entries are counted and summed anew, and every row must have its chunks
+    /// without a gap. A row's checksum is verified when it is read.
     pub(crate) fn open(dir: &Path) -> Result<Self, BaseError> {
         let path = dir.join("db");
         for needed in [&dir.join("conf"), &path] {

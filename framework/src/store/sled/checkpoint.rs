@@ -1,17 +1,18 @@
 //! A checkpoint: the net changes since the last one, in small batches, and last the position.
 //!
-//! Each batch is applied, flushed and synced before the next one begins, and carries the counts
+//! Each batch is applied, flushed and synced before the next one begins, and carries the tallies
 //! as sled then holds them. So a cut between two batches leaves a base that opens: with some
 //! newer rows and the old position, over which the journal is replayed.
 
 use std::collections::HashSet;
+use std::iter;
 use std::sync::PoisonError;
 
 use super::base::{Base, Inner};
 use super::chunk::{self, Flaw, capacity};
 use super::error::BaseError;
 use super::key::{META, RowKey, STORED_KEY_MAX};
-use super::meta::Meta;
+use super::meta::{Meta, Tally};
 
 /// The operations on sled in one batch. Of 3,000 its memory grew to 1.7 GB: its collector of
 /// old pages does not keep up within a batch.
@@ -110,7 +111,7 @@ impl Base {
             let new = new.unwrap_or_default();
             let mut old = inner.entries_of(&row)?;
             // What is read of a row is only what it was before the batch.
-            if batch.rows.contains(&row) || batch.operations + old.max(new.len()) > ROW_CHUNKS {
+            if batch.rows.contains(&row) || batch.operations + operations(old, &new) > ROW_CHUNKS {
                 *meta = batch.write(inner, &mut stats)?;
                 synced(&stats)?;
                 batch = Batch::new(&meta);
@@ -128,16 +129,22 @@ impl Base {
 }
 
 impl Inner {
-    /// How many entries sled holds of a row.
-    fn entries_of(&self, row: &RowKey) -> Result<usize, BaseError> {
+    /// What sled holds of a row.
+    fn entries_of(&self, row: &RowKey) -> Result<Tally, BaseError> {
         self.guarded("reading", |inner| {
-            let entries = inner.db.range(row.chunk(0)..=row.chunk(u16::MAX)).keys();
-            entries.into_iter().try_fold(0, |count, entry| match entry {
-                Ok(_) => Ok(count + 1),
-                Err(source) => Err(inner.failed("reading", source)),
-            })
+            let mut tally = Tally::default();
+            for entry in inner.db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
+                let (stored, entry) = entry.map_err(|source| inner.failed("reading", source))?;
+                tally.add(&stored, &entry);
+            }
+            Ok(tally)
         })
     }
+}
+
+/// What it takes to replace a row: a put for each new chunk, a deletion for each surplus one.
+fn operations(old: Tally, new: &[Vec<u8>]) -> usize {
+    new.len().max(usize::try_from(old.entries).unwrap_or(usize::MAX))
 }
 
 /// The operations that sled shall take as one.
@@ -161,20 +168,25 @@ impl Batch {
         inner: &Inner,
         change: &Change,
         row: RowKey,
-        old: usize,
+        old: Tally,
         new: Vec<Vec<u8>>,
     ) -> Result<(), BaseError> {
-        let counted = self.meta.replace(change.table, old, new.len());
-        counted.ok_or_else(|| inner.damaged(change.table, &change.key, Flaw::Surplus))?;
-        self.operations += old.max(new.len());
-        let surplus = old.saturating_sub(new.len());
-        let chunks = new.into_iter().map(Some).chain(std::iter::repeat_n(None, surplus));
+        let operations = operations(old, &new);
+        let mut tally = Tally::default();
+        let chunks = new.into_iter().map(Some).chain(iter::repeat(None)).take(operations);
         for (number, chunk) in (0..=u16::MAX).zip(chunks) {
+            let stored = row.chunk(number);
             match chunk {
-                Some(chunk) => self.sled.insert(row.chunk(number), chunk),
-                None => self.sled.remove(row.chunk(number)),
+                Some(chunk) => {
+                    tally.add(&stored, &chunk);
+                    self.sled.insert(stored, chunk);
+                }
+                None => self.sled.remove(stored),
             }
         }
+        let counted = self.meta.replace(change.table, old, tally);
+        counted.ok_or_else(|| inner.damaged(change.table, &change.key, Flaw::Surplus))?;
+        self.operations += operations;
         self.rows.insert(row);
         Ok(())
     }

@@ -99,6 +99,17 @@ pub enum BaseError {
         /// How many the last batch recorded.
         recorded: u64,
     },
+    /// A table holds as many entries as were written, but not the same.
+    #[error(
+        "table {table} in {path} holds other entries than were written last, such as an older \
+         version of a row; restore the directory from a backup"
+    )]
+    Changed {
+        /// sled's directory.
+        path: PathBuf,
+        /// The table's tag.
+        table: u8,
+    },
     /// Table 0 is the base's own.
     #[error("table 0 is reserved for the base's own row: give the table a tag from 1 to 255")]
     ReservedTable,

@@ -8,7 +8,7 @@ use super::base::sled_error;
 use super::chunk::Flaw;
 use super::error::BaseError;
 use super::key::{self, META};
-use super::meta::Meta;
+use super::meta::{Meta, Tally};
 
 /// Checks all of sled's keys against the base's own row, and returns that.
 pub(super) fn verify(db: &::sled::Db, dir: &Path) -> Result<Meta, BaseError> {
@@ -21,36 +21,39 @@ pub(super) fn verify(db: &::sled::Db, dir: &Path) -> Result<Meta, BaseError> {
         Some(Err(flaw)) => return damaged(0, META.to_vec(), flaw),
         Some(Ok(meta)) => meta,
     };
-    let mut found = BTreeMap::new();
+    let mut found = BTreeMap::<u8, Tally>::new();
     let mut before = ::sled::IVec::default();
-    for stored in db.range::<&[u8], _>((Bound::Excluded(META), Bound::Unbounded)).keys() {
-        let stored = stored.map_err(failed)?;
+    for entry in db.range::<&[u8], _>((Bound::Excluded(META), Bound::Unbounded)) {
+        let (stored, entry) = entry.map_err(failed)?;
         let table = stored.first().copied().unwrap_or_default();
-        match (key::split(&stored), key::split(&before)) {
-            (None, _) => return damaged(table, stored.to_vec(), Flaw::Key),
-            (Some((_, 0)), _) => {}
-            (Some((row, number)), Some((last_row, last)))
-                if row == last_row && last.checked_add(1) == Some(number) => {}
-            (Some((row, _)), last) => {
-                let flaw = match last {
-                    Some((last_row, _)) if last_row == row => Flaw::MissingChunk,
-                    _ => Flaw::NoHead,
-                };
-                let key = key::parse(row).map_or_else(|| row.to_vec(), |(_, key)| key);
-                return damaged(table, key, flaw);
-            }
+        if let Err(flaw) = follows(&stored, &before) {
+            let row = key::split(&stored).and_then(|(row, _)| key::parse(row));
+            return damaged(table, row.map_or_else(|| stored.to_vec(), |(_, key)| key), flaw);
         }
-        *found.entry(table).or_insert(0_u64) += 1;
+        found.entry(table).or_default().add(&stored, &entry);
         before = stored;
     }
-    let tables = found.keys().chain(meta.entries.keys());
-    let count = |of: &BTreeMap<u8, u64>, table: &u8| of.get(table).copied().unwrap_or_default();
-    for table in tables {
-        let (found, recorded) = (count(&found, table), count(&meta.entries, table));
+    for &table in found.keys().chain(meta.tallies.keys()) {
+        let tally = |of: &BTreeMap<u8, Tally>| of.get(&table).copied().unwrap_or_default();
+        let (found, recorded) = (tally(&found), tally(&meta.tallies));
         if found != recorded {
-            let path = dir.to_owned();
-            return Err(BaseError::Miscounted { path, table: *table, found, recorded });
+            let (path, found, recorded) = (dir.to_owned(), found.entries, recorded.entries);
+            return Err(match found == recorded {
+                true => BaseError::Changed { path, table },
+                false => BaseError::Miscounted { path, table, found, recorded },
+            });
         }
     }
     Ok(meta)
+}
+
+/// Whether a stored key may come after the one before: a row begins with its first chunk.
+fn follows(stored: &[u8], before: &[u8]) -> Result<(), Flaw> {
+    let (row, number) = key::split(stored).ok_or(Flaw::Key)?;
+    match (number, key::split(before)) {
+        (0, _) => Ok(()),
+        (_, Some((same, last))) if same == row && last.checked_add(1) == Some(number) => Ok(()),
+        (_, Some((same, _))) if same == row => Err(Flaw::MissingChunk),
+        _ => Err(Flaw::NoHead),
+    }
 }

@@ -89,23 +89,52 @@ fn entries_lost_or_added_behind_our_back_are_refused_at_open() {
 }
 
 #[test]
-fn a_changed_value_is_refused_when_it_is_read() {
+fn a_changed_or_older_value_is_refused_at_open() {
     use super::super::key::RowKey;
     let (_home, dir) = closed();
-    let db = raw(&dir);
-    let entry = RowKey::new(1, &200_u32.to_be_bytes()).chunk(1);
-    let mut bytes = db.get(&entry).unwrap().unwrap().to_vec();
-    bytes[17] ^= 1;
-    db.insert(entry, bytes).unwrap();
-    drop(db);
+    let entry = RowKey::new(1, &90_u32.to_be_bytes()).chunk(0);
+    let older = raw(&dir).get(&entry).unwrap().unwrap();
     let base = Base::open(&dir).unwrap();
-    let checksum = |error: Option<BaseError>| {
-        matches!(error, Some(BaseError::Damaged { table: 1, flaw: Flaw::Checksum, .. }))
+    base.checkpoint([put(1, 90_u32.to_be_bytes(), "newer")], 2).unwrap();
+    drop(base);
+    let db = raw(&dir);
+    db.insert(entry, older).unwrap();
+    drop(db);
+    match Base::open(&dir).err() {
+        Some(BaseError::Changed { table: 1, .. }) => {}
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_row_that_changes_under_an_open_base_is_refused_when_it_is_read() {
+    use super::super::key::RowKey;
+    let (_home, dir) = closed();
+    let base = Base::open(&dir).unwrap();
+    let row = RowKey::new(1, &200_u32.to_be_bytes());
+    let good = base.0.db.get(row.chunk(1)).unwrap().unwrap();
+    let mut flipped = good.to_vec();
+    flipped[17] ^= 1;
+    let refused = |flaw| {
+        let same = |error: BaseError| match error {
+            BaseError::Damaged { table: 1, flaw: found, .. } => assert_eq!(found, flaw),
+            other => panic!("{other}"),
+        };
+        same(base.get(1, &200_u32.to_be_bytes()).unwrap_err());
+        let mut rows = base.scan(1, &199_u32.to_be_bytes()).skip_while(Result::is_ok);
+        same(rows.next().unwrap().unwrap_err());
+        assert!(rows.next().is_none(), "a scan ends at damage");
     };
-    assert!(checksum(base.get(1, &200_u32.to_be_bytes()).err()));
-    let rows: Vec<_> = base.scan(1, b"").collect();
-    assert!(rows.len() <= 201);
-    assert!(checksum(rows.into_iter().find_map(Result::err)));
+    base.0.db.insert(row.chunk(1), flipped).unwrap();
+    refused(Flaw::Checksum);
+    base.0.db.remove(row.chunk(1)).unwrap();
+    refused(Flaw::MissingChunk);
+    base.0.db.insert(row.chunk(1), &good).unwrap();
+    base.0.db.insert(row.chunk(2), b"more").unwrap();
+    refused(Flaw::Surplus);
+    base.0.db.remove(row.chunk(2)).unwrap();
+    base.0.db.remove(row.chunk(0)).unwrap();
+    refused(Flaw::NoHead);
     assert!(base.get(1, &199_u32.to_be_bytes()).unwrap().is_some());
 }
 
