@@ -16,6 +16,7 @@ use crate::outcome::{Send as Message, StateChange};
 use crate::stream::{Key, PartitionId, Position, Ranges, StreamId};
 
 pub mod memory;
+pub mod sled;
 
 mod change;
 mod inbox;

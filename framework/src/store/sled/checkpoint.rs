@@ -1,0 +1,218 @@
+//! A checkpoint: the net changes since the last one, in small batches, and last the position.
+//!
+//! Each batch is applied, flushed and synced before the next one begins, and carries the tallies
+//! as sled then holds them. So a cut between two batches leaves a base that opens: with some
+//! newer rows and the old position, over which the journal is replayed.
+
+use std::collections::HashSet;
+use std::iter;
+use std::sync::PoisonError;
+
+use super::base::{Base, Inner};
+use super::chunk::{self, Flaw, capacity};
+use super::error::BaseError;
+use super::key::{META, RowKey, STORED_KEY_MAX};
+use super::meta::{Meta, Tally};
+
+/// The operations on sled in one batch. Of 3,000 its memory grew to 1.7 GB: its collector of
+/// old pages does not keep up within a batch.
+const BATCH_OPERATIONS: usize = 500;
+
+/// A row is never split over two batches, so it has at most this many chunks: all operations
+/// of a batch but the one on the base's own row.
+const ROW_CHUNKS: usize = BATCH_OPERATIONS - 1;
+
+/// The longest value: what fits into one batch, a little under 2 MiB.
+pub(crate) const VALUE_BYTES_MAX: usize = capacity(ROW_CHUNKS);
+
+/// A row as it shall be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// The table's tag, from 1 to 255.
+    pub(crate) table: u8,
+    /// The row's key.
+    pub(crate) key: Vec<u8>,
+    /// Its value; `None` deletes the row.
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Change {
+    /// Whether the base can take this change.
+    ///
+    /// To be asked before a change goes to the journal: what a checkpoint then refuses would be
+    /// refused again and again. Limits: a key has at most 476 bytes (zero bytes count double),
+    /// a value at most [`VALUE_BYTES_MAX`].
+    pub(crate) fn check(&self) -> Result<(), BaseError> {
+        self.row().map(drop)
+    }
+
+    fn row(&self) -> Result<RowKey, BaseError> {
+        let Change { table, ref key, ref value } = *self;
+        if table == 0 {
+            return Err(BaseError::ReservedTable);
+        }
+        let row = RowKey::new(table, key);
+        let (stored, limit) = (row.stored_len(), STORED_KEY_MAX);
+        if stored > limit {
+            return Err(BaseError::KeyTooLong { table, stored, limit });
+        }
+        let (length, limit) = (value.as_ref().map_or(0, Vec::len), VALUE_BYTES_MAX);
+        if length > limit {
+            return Err(BaseError::ValueTooLong { table, key: key.clone(), length, limit });
+        }
+        Ok(row)
+    }
+}
+
+/// What a checkpoint did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CheckpointStats {
+    /// The changes that were taken.
+    pub(crate) changes: u64,
+    /// The operations on sled, one a chunk, and one a batch for the base's own row.
+    pub(crate) operations: u64,
+    /// The batches, each with a sync of its own.
+    pub(crate) batches: u64,
+}
+
+impl Base {
+    /// Writes changes, in any order, and last the position, all synced on return.
+    ///
+    /// If it fails between two batches, some changes are written and the position is not; the
+    /// same checkpoint, or a later one with these changes in it, can follow. If a write or a sync
+    /// failed, all further use is refused. One checkpoint runs at a time; readers wait only
+    /// while a batch is applied, never for the disk.
+    pub(crate) fn checkpoint(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        position: u64,
+    ) -> Result<CheckpointStats, BaseError> {
+        self.checkpoint_observed(changes, position, |_| Ok(()))
+    }
+
+    /// A checkpoint that shows its steps: `synced` is called after each batch.
+    pub(super) fn checkpoint_observed(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        position: u64,
+        mut synced: impl FnMut(&CheckpointStats) -> Result<(), BaseError>,
+    ) -> Result<CheckpointStats, BaseError> {
+        let inner = &*self.0;
+        let mut meta = inner.meta.lock().unwrap_or_else(PoisonError::into_inner);
+        if position < meta.position {
+            return Err(BaseError::Backwards { position, reached: meta.position });
+        }
+        let mut stats = CheckpointStats::default();
+        let mut batch = Batch::new(&meta);
+        for change in changes {
+            let row = change.row()?;
+            let value = change.value.as_deref();
+            let new = value.map(|value| chunk::split(change.table, &change.key, value));
+            let new = new.unwrap_or_default();
+            let mut old = inner.entries_of(&row)?;
+            // What is read of a row is only what it was before the batch.
+            if batch.rows.contains(&row) || batch.operations + operations(old, &new) > ROW_CHUNKS {
+                *meta = batch.write(inner, &mut stats)?;
+                synced(&stats)?;
+                batch = Batch::new(&meta);
+                old = inner.entries_of(&row)?;
+            }
+            batch.put(inner, &change, row, old, new)?;
+            stats.changes += 1;
+        }
+        batch.meta.position = position;
+        *meta = batch.write(inner, &mut stats)?;
+        inner.reached(position);
+        synced(&stats)?;
+        Ok(stats)
+    }
+}
+
+impl Inner {
+    /// What sled holds of a row.
+    fn entries_of(&self, row: &RowKey) -> Result<Tally, BaseError> {
+        self.guarded("reading", |inner| {
+            let mut tally = Tally::default();
+            for entry in inner.db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
+                let (stored, entry) = entry.map_err(|source| inner.failed("reading", source))?;
+                tally.add(&stored, &entry);
+            }
+            Ok(tally)
+        })
+    }
+}
+
+/// What it takes to replace a row: a put for each new chunk, a deletion for each surplus one.
+fn operations(old: Tally, new: &[Vec<u8>]) -> usize {
+    new.len().max(usize::try_from(old.entries).unwrap_or(usize::MAX))
+}
+
+/// The operations that sled shall take as one.
+struct Batch {
+    sled: ::sled::Batch,
+    operations: usize,
+    rows: HashSet<RowKey>,
+    /// The base's own row as it is after this batch.
+    meta: Meta,
+}
+
+impl Batch {
+    fn new(meta: &Meta) -> Self {
+        let sled = ::sled::Batch::default();
+        Batch { sled, operations: 0, rows: HashSet::new(), meta: meta.clone() }
+    }
+
+    /// Adds a row's new chunks and the deletion of those that it has too many.
+    fn put(
+        &mut self,
+        inner: &Inner,
+        change: &Change,
+        row: RowKey,
+        old: Tally,
+        new: Vec<Vec<u8>>,
+    ) -> Result<(), BaseError> {
+        let operations = operations(old, &new);
+        let mut tally = Tally::default();
+        let chunks = new.into_iter().map(Some).chain(iter::repeat(None)).take(operations);
+        for (number, chunk) in (0..=u16::MAX).zip(chunks) {
+            let stored = row.chunk(number);
+            match chunk {
+                Some(chunk) => {
+                    tally.add(&stored, &chunk);
+                    self.sled.insert(stored, chunk);
+                }
+                None => self.sled.remove(stored),
+            }
+        }
+        let counted = self.meta.replace(change.table, old, tally);
+        counted.ok_or_else(|| inner.damaged(change.table, &change.key, Flaw::Surplus))?;
+        self.operations += operations;
+        self.rows.insert(row);
+        Ok(())
+    }
+
+    /// Applies, flushes and syncs; returns what the base's own row then holds.
+    fn write(mut self, inner: &Inner, stats: &mut CheckpointStats) -> Result<Meta, BaseError> {
+        self.sled.insert(META, self.meta.to_bytes());
+        let written = inner.guarded("writing a checkpoint", |inner| {
+            let failed = |source| inner.failed("writing a checkpoint", source);
+            {
+                let _alone = inner.applying.write().unwrap_or_else(PoisonError::into_inner);
+                inner.db.apply_batch(self.sled).map_err(failed)?;
+            }
+            inner.db.flush().map_err(failed)?;
+            inner.file.sync_data().map_err(|source| BaseError::Io {
+                doing: "syncing",
+                path: inner.dir.join("db"),
+                source,
+            })
+        });
+        if let Err(error) = written {
+            inner.poison(&error);
+            return Err(error);
+        }
+        stats.operations += self.operations as u64 + 1;
+        stats.batches += 1;
+        Ok(self.meta)
+    }
+}
