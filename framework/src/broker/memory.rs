@@ -1,0 +1,268 @@
+//! A broker in memory, for tests: everything is there, nothing outlives the process.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use tokio::sync::watch;
+
+use super::{Broker, BrokerError, Consumer, Lost, Publication, Publisher, Record, Subscription};
+use crate::committed::Committed;
+use crate::envelope::Headers;
+use crate::stream::{PartitionId, Ranges};
+
+/// A broker in memory. A clone is the same broker.
+#[derive(Clone, Debug)]
+pub struct MemoryBroker {
+    topics: Arc<Mutex<Topics>>,
+    /// Counts changes, so that a fetch can wait for one.
+    changed: watch::Sender<u64>,
+}
+
+#[derive(Debug)]
+struct Topics {
+    partitions_per_topic: u32,
+    topics: BTreeMap<Arc<str>, Vec<Partition>>,
+    consumers: BTreeMap<Arc<str>, Reading>,
+    next_subscription: u64,
+}
+
+#[derive(Debug)]
+struct Partition {
+    id: Arc<PartitionId>,
+    records: Vec<Publication>,
+}
+
+/// How far one consumer is.
+#[derive(Debug, Default)]
+struct Reading {
+    subscription: u64,
+    partitions: BTreeMap<Arc<PartitionId>, Ranges>,
+}
+
+impl Default for MemoryBroker {
+    fn default() -> Self {
+        MemoryBroker::new(4)
+    }
+}
+
+impl MemoryBroker {
+    /// A broker whose topics have that many partitions (at least 1).
+    pub fn new(partitions_per_topic: u32) -> Self {
+        let topics = Topics {
+            partitions_per_topic: partitions_per_topic.max(1),
+            topics: BTreeMap::new(),
+            consumers: BTreeMap::new(),
+            next_subscription: 1,
+        };
+        MemoryBroker { topics: Arc::new(Mutex::new(topics)), changed: watch::Sender::new(0) }
+    }
+
+    /// All that was published to a topic, partition by partition.
+    pub fn published(&self, topic: &str) -> Vec<Publication> {
+        let topics = self.lock();
+        let partitions = topics.topics.get(topic).map_or(&[][..], |found| found);
+        partitions.iter().flat_map(|partition| partition.records.iter().cloned()).collect()
+    }
+
+    /// Publishes a copy of a topic's record once more, as an unreliable network would.
+    pub fn publish_again(&self, topic: &str, publication: Publication) {
+        self.lock().append(Publication { topic: topic.into(), ..publication });
+        self.announce();
+    }
+
+    /// Whether every registered consumer has settled all that is published to its topics.
+    pub fn is_settled(&self) -> bool {
+        let topics = self.lock();
+        let settled = |reading: &Reading| {
+            reading
+                .partitions
+                .iter()
+                .all(|(id, settled)| topics.len_of(id) == Some(settled.next_missing(0)))
+        };
+        topics.consumers.values().all(settled)
+    }
+
+    /// A receiver that wakes whenever something is published or settled.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Topics> {
+        // A panic while the lock is held leaves plain data behind, nothing half-done.
+        self.topics.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self) {
+        self.changed.send_modify(|count| *count += 1);
+    }
+}
+
+impl Topics {
+    fn topic(&mut self, name: &Arc<str>) -> &mut Vec<Partition> {
+        let count = self.partitions_per_topic;
+        self.topics.entry(Arc::clone(name)).or_insert_with(|| {
+            let id = |partition| PartitionId {
+                cluster: "memory".into(),
+                topic: Arc::clone(name),
+                incarnation: 1,
+                partition,
+            };
+            let empty = |n| Partition { id: Arc::new(id(n)), records: Vec::new() };
+            (0..count).map(empty).collect()
+        })
+    }
+
+    fn append(&mut self, publication: Publication) {
+        let name = Arc::clone(&publication.topic);
+        let partitions = self.topic(&name);
+        let number = publication.slot.partition(u32::try_from(partitions.len()).unwrap_or(1));
+        if let Some(partition) = partitions.get_mut(number as usize) {
+            partition.records.push(publication);
+        }
+    }
+
+    fn partition(&self, id: &PartitionId) -> Option<&Partition> {
+        self.topics.get(&id.topic)?.get(id.partition as usize)
+    }
+
+    fn len_of(&self, id: &PartitionId) -> Option<u64> {
+        self.partition(id).map(|partition| partition.records.len() as u64)
+    }
+}
+
+#[async_trait]
+impl Broker for MemoryBroker {
+    async fn subscribe(
+        &self,
+        subscription: Subscription,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        let mut topics = self.lock();
+        let number = topics.next_subscription;
+        topics.next_subscription += 1;
+        let mut reading = Reading { subscription: number, ..Reading::default() };
+        let mut positions = VecDeque::new();
+        for name in &subscription.topics {
+            for partition in topics.topic(name) {
+                let cursor = subscription.cursors.iter().find(|(id, _)| *id == *partition.id);
+                let from = cursor.map_or(0, |&(_, offset)| offset);
+                let mut settled = Ranges::default();
+                if from > 0 {
+                    settled.insert_run(0, from - 1);
+                }
+                reading.partitions.insert(Arc::clone(&partition.id), settled);
+                positions.push_back((Arc::clone(&partition.id), from));
+            }
+        }
+        topics.consumers.insert(Arc::clone(&subscription.consumer), reading);
+        drop(topics);
+        self.announce();
+        let changed = self.changed.subscribe();
+        let (broker, name) = (self.clone(), subscription.consumer);
+        Ok(Box::new(MemoryConsumer { broker, name, number, positions, changed }))
+    }
+
+    async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
+        Ok(Box::new(self.clone()))
+    }
+
+    async fn room(&self) -> Result<(), BrokerError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Publisher for MemoryBroker {
+    async fn publish(&mut self, batch: Vec<Publication>) -> Result<(), BrokerError> {
+        let mut topics = self.lock();
+        for publication in batch {
+            topics.append(publication);
+        }
+        drop(topics);
+        self.announce();
+        Ok(())
+    }
+}
+
+struct MemoryConsumer {
+    broker: MemoryBroker,
+    name: Arc<str>,
+    number: u64,
+    /// The partitions, the one to be read next in front, each with its next offset.
+    positions: VecDeque<(Arc<PartitionId>, u64)>,
+    changed: watch::Receiver<u64>,
+}
+
+impl MemoryConsumer {
+    fn take(&mut self, records_max: usize, bytes_max: usize) -> Result<Vec<Record>, BrokerError> {
+        let topics = self.broker.lock();
+        if topics.consumers.get(&self.name).map(|r| r.subscription) != Some(self.number) {
+            return Err(BrokerError::Closed("a second subscription of this name took over".into()));
+        }
+        let (mut records, mut bytes) = (Vec::new(), 0);
+        for (id, offset) in &mut self.positions {
+            let all = topics.partition(id).map_or(&[][..], |partition| &partition.records);
+            for publication in all.iter().skip(usize::try_from(*offset).unwrap_or(usize::MAX)) {
+                let size = publication.headers.as_bytes().len() + publication.body.len();
+                if records.len() >= records_max || (bytes + size > bytes_max && bytes > 0) {
+                    break;
+                }
+                bytes += size;
+                records.push(record(id, *offset, publication));
+                *offset += 1;
+            }
+        }
+        // Another partition comes first next time, so that none is starved.
+        self.positions.rotate_left(1.min(self.positions.len()));
+        Ok(records)
+    }
+}
+
+fn record(id: &Arc<PartitionId>, offset: u64, publication: &Publication) -> Record {
+    let Publication { key, headers, body, .. } = publication;
+    Record {
+        partition: Arc::clone(id),
+        offset,
+        token: offset,
+        key: key.clone(),
+        headers: Headers::clone(headers),
+        body: body.clone(),
+    }
+}
+
+#[async_trait]
+impl Consumer for MemoryConsumer {
+    async fn fetch(
+        &mut self,
+        records_max: usize,
+        bytes_max: usize,
+    ) -> Result<Vec<Record>, BrokerError> {
+        loop {
+            self.changed.mark_unchanged();
+            let records = self.take(records_max, bytes_max)?;
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            let gone = |_| BrokerError::Closed("it was dropped".into());
+            self.changed.changed().await.map_err(gone)?;
+        }
+    }
+
+    async fn settle(&mut self, committed: &[Committed]) -> Result<(), BrokerError> {
+        let mut topics = self.broker.lock();
+        if let Some(reading) = topics.consumers.get_mut(&self.name) {
+            for record in committed.iter().map(Committed::record) {
+                if let Some(settled) = reading.partitions.get_mut(&record.partition) {
+                    settled.insert(record.offset);
+                }
+            }
+        }
+        drop(topics);
+        self.broker.announce();
+        Ok(())
+    }
+
+    fn lost(&self) -> Vec<Lost> {
+        Vec::new()
+    }
+}
