@@ -8,3 +8,5 @@ pub mod envelope;
 pub mod journal;
 pub mod outcome;
 pub mod stream;
+mod tasks;
+pub mod testing;

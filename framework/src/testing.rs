@@ -1,0 +1,4 @@
+//! What tests are made of.
+
+#[cfg(test)]
+pub(crate) mod broker_conformance;
