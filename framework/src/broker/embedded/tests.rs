@@ -4,6 +4,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 
+use super::writer::Command;
 use super::{EmbeddedBroker, EmbeddedOptions};
 use crate::testing::broker_conformance::{CursorBeyondEnd, Features, Subject, broker_conformance};
 
@@ -23,6 +24,14 @@ fn small() -> EmbeddedOptions {
 
 fn open(dir: &Path, options: EmbeddedOptions) -> EmbeddedBroker {
     EmbeddedBroker::open(dir, options).unwrap()
+}
+
+/// Returns when the writer has done all that it does after what it was told before: it releases
+/// segments after it has answered.
+async fn writer_is_idle(broker: &EmbeddedBroker) {
+    for _ in 0..2 {
+        broker.handle.ask(Command::Register).await.unwrap();
+    }
 }
 
 /// The numbers of the segment files, in order: live ones and, where some are kept, spares.
