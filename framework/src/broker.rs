@@ -12,6 +12,7 @@ use crate::committed::Committed;
 use crate::envelope::Headers;
 use crate::stream::{Key, PartitionId, Slot};
 
+pub mod embedded;
 pub mod memory;
 
 /// A message as the broker hands it over, not yet decoded.

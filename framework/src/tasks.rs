@@ -1,6 +1,8 @@
-//! The only place that starts tasks and blocking work.
+//! The only place that starts tasks, threads and blocking work.
 
 use std::future::Future;
+use std::io;
+use std::thread::{Builder, JoinHandle};
 
 use tokio::task::JoinSet;
 
@@ -34,4 +36,12 @@ pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, TaskDied> {
     tokio::task::spawn_blocking(work).await.map_err(|error| TaskDied(error.to_string()))
+}
+
+/// Starts a named thread. Whoever starts one says in its documentation what ends it, and joins it.
+pub(crate) fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    Builder::new().name(name.to_owned()).spawn(work)
 }

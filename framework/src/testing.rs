@@ -1,5 +1,7 @@
 //! Testing services without a broker.
 
+#[cfg(test)]
+pub(crate) mod broker_conformance;
 mod test_app;
 
 pub use test_app::TestApp;

@@ -1,0 +1,139 @@
+//! The embedded broker: topics in a directory, without a server.
+//!
+//! One [journal](crate::journal) for all partitions: a batch is one frame whatever its partitions,
+//! and batches that arrive while the disk syncs share the next sync. Nothing waits on a timer: an
+//! idle broker syncs a single message at once.
+//!
+//! ```
+//! use framework::broker::{Broker, Publication, Subscription};
+//! use framework::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+//! use framework::stream::Slot;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let home = tempfile::tempdir()?;
+//! let broker = EmbeddedBroker::open(home.path().join("broker"), EmbeddedOptions::default())?;
+//! let publication = Publication {
+//!     topic: "deposits".into(),
+//!     slot: Slot::of("account-1"),
+//!     key: Some("account-1".into()),
+//!     headers: Default::default(),
+//!     body: "50".into(),
+//! };
+//! broker.publisher().await?.publish(vec![publication]).await?; // durable now
+//!
+//! let (consumer, topics) = ("ledger".into(), vec!["deposits".into()]);
+//! let subscription = Subscription { consumer, topics, cursors: Vec::new() };
+//! let records = broker.subscribe(subscription).await?.fetch(100, 1 << 20).await?;
+//! assert_eq!(records[0].body, "50");
+//! broker.close().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! Settling lets go of whole segments, the oldest first, once every registered consumer of what is
+//! in them has settled it. It is not synced: what was settled is the store's knowledge, and a
+//! consumer that comes back says with its cursors where it is. Until it does, all is kept that was
+//! not settled when the broker last wrote a snapshot.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
+use crate::journal::{Disk, RealDisk};
+
+mod consumer;
+mod directory;
+mod error;
+mod frame;
+mod frames;
+mod handle;
+mod options;
+mod publisher;
+mod recovery;
+mod registrations;
+mod segments;
+mod shared;
+mod snapshot;
+mod subscribe;
+mod topics;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::EmbeddedError;
+use handle::Handle;
+pub use options::EmbeddedOptions;
+
+/// A broker in a directory of this machine. A clone is the same broker.
+///
+/// One process has a directory open, and in it one broker. When the last clone, consumer and
+/// publisher is dropped, the broker ends as if it were closed; the drop blocks for the last sync.
+#[derive(Clone, Debug)]
+pub struct EmbeddedBroker {
+    handle: Arc<Handle>,
+}
+
+impl EmbeddedBroker {
+    /// Opens the broker in `dir`, which is made if it does not exist. Blocks: all live segments are
+    /// read and checked.
+    ///
+    /// Errors, with nothing changed on disk: the directory is [locked](EmbeddedError::Locked), has
+    /// another [format](EmbeddedError::Format), or is damaged.
+    pub fn open(dir: impl Into<PathBuf>, options: EmbeddedOptions) -> Result<Self, BrokerError> {
+        Self::open_on(RealDisk, dir.into(), options)
+    }
+
+    /// Opens the broker on another disk; the lock and `FORMAT` are on the real one all the same.
+    fn open_on<D: Disk>(
+        disk: D,
+        dir: PathBuf,
+        options: EmbeddedOptions,
+    ) -> Result<Self, BrokerError> {
+        let writer = recovery::open(disk, dir, options)?;
+        Ok(EmbeddedBroker { handle: Arc::new(Handle::start(writer)?) })
+    }
+
+    /// Writes what was handed in, says durably where the journal ends, and gives the directory
+    /// free. Whoever still uses the broker gets [`BrokerError::Closed`].
+    ///
+    /// Errors: the first cause, if the broker failed before.
+    pub async fn close(&self) -> Result<(), BrokerError> {
+        self.handle.close().await
+    }
+
+    /// Bytes of the live segments: what [`EmbeddedOptions::disk_bytes_max`] limits.
+    pub fn live_bytes(&self) -> u64 {
+        self.handle.shared.lock().segments.live_bytes()
+    }
+}
+
+#[async_trait]
+impl Broker for EmbeddedBroker {
+    async fn subscribe(
+        &self,
+        subscription: Subscription,
+    ) -> Result<Box<dyn Consumer>, BrokerError> {
+        let consumer = subscribe::subscribe(&self.handle, subscription).await?;
+        Ok(Box::new(consumer))
+    }
+
+    async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
+        Ok(Box::new(publisher::EmbeddedPublisher::new(Arc::clone(&self.handle))))
+    }
+
+    async fn room(&self) -> Result<(), BrokerError> {
+        let shared = &self.handle.shared;
+        let mut space = shared.space.subscribe();
+        loop {
+            space.mark_unchanged();
+            if shared.running()?.has_room(&shared.options) {
+                return Ok(());
+            }
+            let gone = |_| BrokerError::Closed("it was dropped".into());
+            space.changed().await.map_err(gone)?;
+        }
+    }
+}

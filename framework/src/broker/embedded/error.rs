@@ -1,0 +1,96 @@
+//! What can go wrong in the embedded broker, told to the one who must act.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::broker::BrokerError;
+use crate::journal::JournalError;
+use crate::stream::PartitionId;
+
+/// An error of the embedded broker: what, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EmbeddedError {
+    /// An option has a value that cannot work.
+    #[error("the embedded broker's option `{option}` {demand}")]
+    Option {
+        /// The option.
+        option: &'static str,
+        /// What it must be.
+        demand: &'static str,
+    },
+    /// The operating system refused an operation.
+    #[error("could not {action} {}: {source}; check the disk and the file's owner", file.display())]
+    Io {
+        /// What was tried.
+        action: &'static str,
+        /// The file or directory.
+        file: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Another broker, of this process or another one, has the directory open.
+    #[error(
+        "the broker's directory {} is in use by another process or another part of this one; \
+         stop that first, or choose another directory",
+        dir.display()
+    )]
+    Locked {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// The `FORMAT` file names a format that this version does not know.
+    #[error(
+        "{} says {found:?}, which this version does not know; use the version that wrote it",
+        file.display()
+    )]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// What it says.
+        found: String,
+    },
+    /// The journal below failed.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// A frame is whole, and yet not what the broker wrote or knows how to read.
+    #[error("the frame does not read as a broker's: {0}; use the version that wrote it")]
+    Frame(&'static str),
+    /// A subscription reads on from where the broker has never been.
+    #[error(
+        "the store has read {partition} up to offset {cursor}, but the broker has only {end} \
+         records there: its data are older than the store's. Restore both from one backup"
+    )]
+    CursorBeyondEnd {
+        /// The partition.
+        partition: Arc<PartitionId>,
+        /// The offset to read on from.
+        cursor: u64,
+        /// The offset that the next record will get.
+        end: u64,
+    },
+    /// A record is larger than the broker takes.
+    #[error("a record of {bytes} bytes is over the limit of {max}; send its content by reference")]
+    TooLarge {
+        /// The bytes of key, headers and body.
+        bytes: u64,
+        /// The limit.
+        max: u64,
+    },
+    /// The thread that writes could not be started.
+    #[error("could not start the broker's writer: {0}")]
+    Thread(#[source] io::Error),
+}
+
+impl From<EmbeddedError> for BrokerError {
+    fn from(error: EmbeddedError) -> Self {
+        BrokerError::Failed(Arc::new(error))
+    }
+}
+
+/// A failure of the journal as the broker's.
+pub(super) fn journal_failed(error: JournalError) -> BrokerError {
+    EmbeddedError::Journal(error).into()
+}

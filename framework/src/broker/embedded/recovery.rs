@@ -1,0 +1,115 @@
+//! Opening a directory: the index is rebuilt from the live segments.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::directory::Directory;
+use super::error::EmbeddedError;
+use super::frame::{self, Road, Run};
+use super::options::EmbeddedOptions;
+use super::publisher::RECORD_BYTES_MAX;
+use super::shared::{Shared, State, Written};
+use super::snapshot::Snapshot;
+use super::topics::Partition;
+use super::writer::Writer;
+use crate::journal::{Disk, FROM_FIRST_LIVE, Frame, Journal, JournalError, Options, Place};
+
+/// Opens a directory, or makes one, and returns its writer, not yet running.
+pub(super) fn open<D: Disk>(
+    disk: D,
+    dir: PathBuf,
+    options: EmbeddedOptions,
+) -> Result<Writer<D>, EmbeddedError> {
+    options.check()?;
+    let directory = Directory::lock(dir)?;
+    let journal_options = |store| {
+        let mut journal = Options::new(store, options.random("opening"));
+        journal.segment_bytes = options.segment_bytes;
+        journal.frame_bytes_max = 2 * RECORD_BYTES_MAX;
+        journal
+    };
+    let store = match directory.store_id()? {
+        Some(store) => store,
+        None => {
+            let store = options.random("store");
+            Journal::create(disk.clone(), &directory.journal(), journal_options(store))?;
+            directory.write_format(store)?;
+            store
+        }
+    };
+    let mut replay = Replay::default();
+    let journal = Journal::open(
+        disk,
+        &directory.journal(),
+        journal_options(store),
+        FROM_FIRST_LIVE,
+        |frame| {
+            let sequence = frame.sequence;
+            replay.take(frame).map_err(|error| JournalError::refused(sequence, error))
+        },
+    )?;
+    let snapshot_segment = replay.snapshot.as_ref().map_or(0, |&(_, segment)| segment);
+    let (state, next) = replay.finish()?;
+    let registry = state.registry;
+    let shared = Arc::new(Shared::new(state, options, Box::new(journal.reader())));
+    Ok(Writer {
+        journal,
+        shared,
+        next,
+        registry,
+        snapshot_segment,
+        durable_snapshot_segment: snapshot_segment,
+        head_groups: 0,
+        _directory: directory,
+    })
+}
+
+/// What the live segments say, in order.
+#[derive(Default)]
+struct Replay {
+    /// The newest snapshot and its segment. The frames before it may name topics that only it
+    /// explains, so nothing is put together before the end.
+    snapshot: Option<(Snapshot, u64)>,
+    frames: Vec<(Place, Vec<Run>)>,
+}
+
+impl Replay {
+    fn take(&mut self, frame: Frame<'_>) -> Result<(), EmbeddedError> {
+        let runs = match Snapshot::decode(frame.payload)? {
+            Some(snapshot) => {
+                self.snapshot = Some((snapshot, frame.segment));
+                Vec::new()
+            }
+            None => frame::runs(frame.payload)?.into_iter().map(|(run, _)| run).collect(),
+        };
+        self.frames.push((frame.place(), runs));
+        Ok(())
+    }
+
+    fn finish(self) -> Result<(State, BTreeMap<Road, u64>), EmbeddedError> {
+        let mut state = State::default();
+        let snapshot = self.snapshot.map(|(snapshot, _)| snapshot).unwrap_or_default();
+        for topic in &snapshot.topics {
+            state.topics.add(&topic.name, topic.incarnation, &topic.next);
+        }
+        for consumer in &snapshot.consumers {
+            state.registrations.restore(consumer);
+        }
+        for (place, runs) in self.frames {
+            let known = runs.iter().all(|run| state.topics.partition(run.road).is_some());
+            if !known {
+                return Err(EmbeddedError::Frame("it names a topic that no snapshot explains"));
+            }
+            state.show(Written { place, runs, bytes: Bytes::new() }, 0);
+        }
+        let ends = state.topics.iter().flat_map(|(topic, found)| {
+            let end = move |(partition, p): (u32, &Partition)| (Road { topic, partition }, p.end);
+            (0..).zip(&found.partitions).map(end)
+        });
+        let next = ends.collect();
+        Ok((state, next))
+    }
+}

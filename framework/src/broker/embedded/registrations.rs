@@ -1,0 +1,101 @@
+//! Which consumer takes which topics, and what it has settled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::frame::Road;
+use super::snapshot::ConsumerRow;
+use super::topics::Topics;
+use crate::stream::Ranges;
+
+/// The registered consumers, by name.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    by_name: BTreeMap<Arc<str>, Registration>,
+    last_subscription: u64,
+}
+
+/// One consumer.
+#[derive(Debug, Default)]
+struct Registration {
+    /// The number of its newest subscription; 0 if it did not come back since the opening.
+    subscription: u64,
+    /// What it has settled of every partition of its topics, sorted.
+    settled: Vec<(Road, Ranges)>,
+}
+
+impl Registrations {
+    /// A new subscription, which takes over from an earlier one of that name. `from` says for each
+    /// partition, sorted, below which offset all is settled. Returns its number.
+    pub(super) fn subscribe(&mut self, name: &Arc<str>, from: &[(Road, u64)]) -> u64 {
+        self.last_subscription += 1;
+        let subscription = self.last_subscription;
+        let settled = from.iter().map(|&(road, from)| (road, below(from))).collect();
+        self.by_name.insert(Arc::clone(name), Registration { subscription, settled });
+        subscription
+    }
+
+    /// Puts a registration back from a snapshot.
+    pub(super) fn restore(&mut self, row: &ConsumerRow) {
+        let road = |&(topic, partition, from)| (Road { topic, partition }, below(from));
+        let mut settled: Vec<_> = row.settled.iter().map(road).collect();
+        settled.sort_by_key(|&(road, _)| road);
+        self.by_name.insert(Arc::clone(&row.name), Registration { subscription: 0, settled });
+    }
+
+    /// As rows of a snapshot.
+    pub(super) fn rows(&self) -> Vec<ConsumerRow> {
+        let row = |(name, registration): (&Arc<str>, &Registration)| {
+            let settled = registration.settled.iter();
+            let settled = settled.map(|(road, s)| (road.topic, road.partition, s.next_missing(0)));
+            ConsumerRow { name: Arc::clone(name), settled: settled.collect() }
+        };
+        self.by_name.iter().map(row).collect()
+    }
+
+    /// Whether that subscription is its consumer's newest.
+    pub(super) fn is_current(&self, name: &str, subscription: u64) -> bool {
+        self.by_name.get(name).is_some_and(|found| found.subscription == subscription)
+    }
+
+    /// Notes offsets `first..=last` of the consumer's partition number `index` as settled.
+    pub(super) fn settle(&mut self, name: &str, index: usize, first: u64, last: u64) {
+        if let Some(registration) = self.by_name.get_mut(name)
+            && let Some((_, settled)) = registration.settled.get_mut(index)
+        {
+            settled.insert_run(first, last);
+        }
+    }
+
+    /// Whether anybody is registered for a topic.
+    pub(super) fn has_topic(&self, topic: u32) -> bool {
+        let takes = |registration: &Registration| {
+            let settled = &registration.settled;
+            let after = settled.partition_point(|(road, _)| road.topic < topic);
+            settled.get(after).is_some_and(|(road, _)| road.topic == topic)
+        };
+        self.by_name.values().any(takes)
+    }
+
+    /// The consumer that holds back the oldest frame, and that frame's sequence.
+    pub(super) fn furthest_behind(&self, topics: &Topics) -> Option<(&Arc<str>, u64)> {
+        let behind = |(road, settled): &(Road, Ranges)| {
+            let partition = topics.partition(*road)?;
+            // What is gone was settled, or could not be had when the consumer subscribed.
+            partition.frame_of(settled.next_missing(partition.first()))
+        };
+        let oldest = |(name, registration): (_, &Registration)| {
+            Some((name, registration.settled.iter().filter_map(behind).min()?))
+        };
+        self.by_name.iter().filter_map(oldest).min_by_key(|&(_, frame)| frame)
+    }
+}
+
+/// All offsets below `end`.
+fn below(end: u64) -> Ranges {
+    let mut settled = Ranges::default();
+    if let Some(last) = end.checked_sub(1) {
+        settled.insert_run(0, last);
+    }
+    settled
+}
