@@ -65,21 +65,23 @@ impl Header {
 
     /// The header at the start of `bytes`, if it is whole and this store's.
     pub(super) fn decode(bytes: &[u8], store: u64) -> Option<Header> {
-        let bytes = bytes.first_chunk::<HEADER_BYTES>()?;
-        let mut fields = Fields(bytes);
+        let (body, crc_bytes) = bytes.first_chunk::<HEADER_BYTES>()?.split_last_chunk::<4>()?;
+        // The kind is looked at first: a search comes here at every step, mostly for nothing.
+        if !body.ends_with(&KIND.to_le_bytes())
+            || u32::from_le_bytes(*crc_bytes) != crc(store, &[body])
+        {
+            return None;
+        }
+        let mut fields = Fields(body);
         let (length, payload_crc) = (fields.u32()?, fields.u32()?);
-        let header = Header {
+        Some(Header {
             length,
             payload_crc,
             sequence: fields.u64()?,
             before: fields.u64()?,
             durable: fields.u64()?,
             nonce: fields.u64()?,
-        };
-        // The kind is looked at first, as a search decodes at every step.
-        let kind = fields.u32()?;
-        (kind == KIND && fields.u32()? == crc(store, &[bytes.get(..HEADER_BYTES - 4)?]))
-            .then_some(header)
+        })
     }
 }
 
