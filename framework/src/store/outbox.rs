@@ -130,18 +130,22 @@ impl Outbox {
         slot
     }
 
-    /// Adds a row that has its sequence.
+    /// Adds a row that has its sequence. Replay over a newer checkpoint meets rows that are there
+    /// already, or confirmed already; they change nothing.
     pub(super) fn add(&mut self, topic: Id, row: Arc<OutboxRow>) {
         let slot = row.stream.slot.0;
         let stream = self
             .streams
             .entry((topic, slot))
             .or_insert_with(|| OutStream::new(Arc::clone(&row.stream)));
-        // Replay over a newer checkpoint meets rows that it knows, or that are confirmed already.
-        if row.sequence >= stream.next {
-            stream.next = row.sequence + 1;
-            stream.open.push_back(Open { row, in_base: false });
-            self.dirty.streams.insert((topic, slot));
+        stream.next = stream.next.max(row.sequence + 1);
+        self.dirty.streams.insert((topic, slot));
+        if row.sequence <= stream.confirmed {
+            return;
+        }
+        let place = stream.open.partition_point(|open| open.row.sequence < row.sequence);
+        if stream.open.get(place).is_none_or(|open| open.row.sequence != row.sequence) {
+            stream.open.insert(place, Open { row, in_base: false });
         }
     }
 
@@ -203,8 +207,17 @@ impl Outbox {
         self.streams.iter()
     }
 
-    pub(super) fn streams_mut(&mut self) -> impl Iterator<Item = (&(Id, u8), &mut OutStream)> {
-        self.streams.iter_mut()
+    /// The rows that no checkpoint has written yet; from here on they count as written.
+    pub(super) fn unwritten(&mut self) -> Vec<Arc<OutboxRow>> {
+        let open = self.streams.values_mut().flat_map(|stream| &mut stream.open);
+        let new = open.filter(|open| !std::mem::replace(&mut open.in_base, true));
+        new.map(|open| Arc::clone(&open.row)).collect()
+    }
+
+    /// What a checkpoint keeps of a stream.
+    pub(super) fn stream_row(&self, topic: Id, slot: u8) -> Option<OutStreamRow> {
+        let OutStream { next, confirmed, floor, .. } = *self.streams.get(&(topic, slot))?;
+        Some(OutStreamRow { next, confirmed, floor })
     }
 }
 

@@ -1,0 +1,123 @@
+//! Opening a store: lock, `FORMAT`, the checkpoint, the journal behind it. A store that is damaged
+//! is refused; it is never opened as a smaller or an empty one.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::base::Base;
+use super::{OpenSled, SledOptions, table};
+use crate::directory::{Directory, DirectoryError};
+use crate::journal::{Journal, JournalError, Options, RealDisk};
+use crate::random;
+use crate::store::tables::{Identity, Tables};
+use crate::store::{StoreError, change};
+use crate::tasks::Tasks;
+
+/// What the store writes to, and the lock that keeps others out while it may.
+pub(super) struct Files {
+    pub(super) journal: Journal,
+    pub(super) _directory: Directory,
+}
+
+/// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
+const FORMAT: &str = "endwise store, format 1";
+
+/// Opens the store in a directory, or makes it when there is none.
+pub(super) fn open(
+    dir: PathBuf,
+    options: SledOptions,
+    service: Arc<str>,
+) -> Result<OpenSled, StoreError> {
+    let directory = Directory::lock(dir).map_err(refused)?;
+    let format = directory.format(FORMAT).map_err(refused)?;
+    let identity = match format {
+        Some(text) => identity(&directory, &text, &service)?,
+        None => make(&directory, &options, service)?,
+    };
+    let base = Base::open(&directory.path().join("sled")).map_err(StoreError::failed)?;
+    let mut tables = Tables::new(identity);
+    table::load(&base, &mut tables).map_err(StoreError::failed)?;
+    let nonce = random::of(options.seed, "nonce");
+    let journal_options = Options { segment_bytes: options.segment_bytes, ..Options::new(tables.identity.store, nonce) };
+    let from = base.position() + 1;
+    let journal = directory.path().join("journal");
+    let journal = Journal::open(RealDisk, &journal, journal_options, from, |frame| {
+        change::decode(frame.payload, |change| tables.replay(change))
+            .map_err(|error| JournalError::refused(frame.sequence, error))
+    })
+    .map_err(StoreError::failed)?;
+    let newest = journal.segments().last().map_or(0, |segment| segment.number);
+    Ok(OpenSled {
+        // What is in the newest segment alone waits until that is full.
+        checkpointed: if journal.segments().len() > 1 { newest - 1 } else { newest },
+        options,
+        tables,
+        base,
+        files: Some(Files { journal, _directory: directory }),
+        checkpoint: Tasks::new(),
+        head_synced_ms: 0,
+        poison: None,
+    })
+}
+
+/// Makes a store: everything synced first, `FORMAT` last. What a crash left half made, without
+/// `FORMAT`, is made anew.
+fn make(
+    directory: &Directory,
+    options: &SledOptions,
+    service: Arc<str>,
+) -> Result<Identity, StoreError> {
+    let store = random::of(options.seed, "store");
+    let journal = directory.path().join("journal");
+    let nonce = random::of(options.seed, "making");
+    // Refuses if there are frames: then this was a store, and its FORMAT was lost.
+    Journal::create(RealDisk, &journal, Options { segment_bytes: options.segment_bytes, ..Options::new(store, nonce) })
+        .map_err(StoreError::failed)?;
+    let base = directory.path().join("sled");
+    remove(&base)?;
+    Base::create(&base).map_err(StoreError::failed)?;
+    let text = format!("service {service}\nstore {store:016x}\nepoch 0");
+    directory.write_format(FORMAT, &text).map_err(refused)?;
+    Ok(Identity { service, store, epoch: 0 })
+}
+
+fn remove(dir: &Path) -> Result<(), StoreError> {
+    match std::fs::remove_dir_all(dir) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::failed(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Who the store is, as `FORMAT` says.
+fn identity(directory: &Directory, text: &str, service: &Arc<str>) -> Result<Identity, StoreError> {
+    let field = |name: &str| {
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
+    };
+    let read = || {
+        let store = u64::from_str_radix(field("store")?, 16).ok()?;
+        Some((field("service")?, store, field("epoch")?.parse().ok()?))
+    };
+    let place: Arc<str> = directory.path().display().to_string().into();
+    let Some((owner, store, epoch)) = read() else {
+        return Err(StoreError::Refused {
+            place,
+            reason: "its FORMAT file cannot be read".into(),
+            remedy: "restore it, or the whole directory, from a backup".into(),
+        });
+    };
+    if *owner != **service {
+        return Err(StoreError::Refused {
+            place,
+            reason: format!("it belongs to service {owner:?}, not to {service:?}").into(),
+            remedy: "give each service a directory of its own".into(),
+        });
+    }
+    Ok(Identity { service: Arc::clone(service), store, epoch })
+}
+
+fn refused(error: DirectoryError) -> StoreError {
+    match error {
+        DirectoryError::Locked { dir } => StoreError::Locked { place: dir.display().to_string().into() },
+        error => StoreError::failed(error),
+    }
+}

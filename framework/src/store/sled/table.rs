@@ -1,0 +1,281 @@
+//! The tables' rows in the base: what each looks like, written at a checkpoint, read at opening.
+//!
+//! Numbers are big endian in keys, so that rows lie in the order in which they are read. Values
+//! begin with the version of their form. Tags and versions are never reused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::base::Base;
+use super::checkpoint::Change as Row;
+use crate::delivery::StateValue;
+use crate::store::change::{Id, Place, Registered, SendRow};
+use crate::store::inbox::InStream;
+use crate::store::outbox::OutStreamRow;
+use crate::store::states::{ByKey, Cold};
+use crate::store::tables::Tables;
+use crate::store::{StoreError, StoredState};
+use crate::stream::{Key, PartitionId, Ranges, StreamId};
+
+const NAMES: u8 = 1;
+const STATE_NAMES: u8 = 2;
+const APP: u8 = 3;
+const STREAMS: u8 = 4;
+const PARTITIONS: u8 = 5;
+const PENDING: u8 = 6;
+const STATES: u8 = 7;
+const OUT_STREAMS: u8 = 8;
+const OUTBOX: u8 = 9;
+const INTAKE: u8 = 10;
+
+/// The version of every row's form.
+const FORM: u8 = 1;
+
+/// What a checkpoint writes: the net changes since the last one.
+pub(super) fn rows(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
+    let mut rows = Vec::new();
+    let dirty = std::mem::take(&mut tables.dirty);
+    let inbox = std::mem::take(&mut tables.inbox.dirty);
+    let outbox = std::mem::take(&mut tables.outbox.dirty);
+    for id in dirty.names {
+        rows.push(put(NAMES, number(id), &tables.names.get(id))?);
+    }
+    if dirty.app {
+        for (id, name) in tables.state_names.iter() {
+            let is = tables.app.states.contains(&id);
+            let is = if is { Registered::Yes } else { Registered::No };
+            rows.push(put(STATE_NAMES, number(id), &(name, is))?);
+        }
+        rows.push(put(APP, Vec::new(), &(&tables.app.handlers, &tables.app.types))?);
+    }
+    for id in inbox.streams {
+        let row = (tables.streams.get(id), tables.inbox.streams().get(&id));
+        rows.push(put(STREAMS, number(id), &row)?);
+    }
+    for id in inbox.partitions {
+        let row = (tables.partitions.get(id), tables.inbox.partitions().get(&id));
+        rows.push(put(PARTITIONS, number(id), &row)?);
+    }
+    for place in inbox.pending {
+        let key = place_key(place);
+        rows.push(match tables.inbox.pending(place) {
+            Some(handlers) => put(PENDING, key, &(place, handlers))?,
+            None => delete(PENDING, key),
+        });
+    }
+    for source in dirty.intake {
+        rows.push(put(INTAKE, source.as_bytes().to_vec(), &tables.intake.get(&source))?);
+    }
+    for (topic, slot) in outbox.streams {
+        let row = tables.outbox.stream_row(topic, slot);
+        rows.push(put(OUT_STREAMS, slot_key(topic, slot), &row)?);
+    }
+    for (topic, slot, sequence) in outbox.removed {
+        rows.push(delete(OUTBOX, row_key(topic, slot, sequence)));
+    }
+    for row in tables.outbox.unwritten() {
+        // Every name in it was given a number before it.
+        let Some(row) = tables.send_row(&row) else { continue };
+        rows.push(put(OUTBOX, row_key(row.topic, row.slot, row.sequence), &row)?);
+    }
+    Ok(rows)
+}
+
+/// What a checkpoint writes of states.
+pub(super) fn state_rows(states: &BTreeMap<Id, ByKey>) -> impl Iterator<Item = Row> {
+    states.iter().flat_map(|(name, by_key)| by_key.iter().map(|(key, s)| state_row(*name, key, s)))
+}
+
+fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
+    let row = state_key(name, key);
+    let Some(value) = &state.value else { return delete(STATES, row) };
+    let mut bytes = Vec::with_capacity(13 + value.json.len());
+    bytes.push(FORM);
+    bytes.extend_from_slice(&state.version.to_be_bytes());
+    bytes.extend_from_slice(&value.schema.to_be_bytes());
+    bytes.extend_from_slice(&value.json);
+    Row { table: STATES, key: row, value: Some(bytes) }
+}
+
+/// Puts back into new tables what checkpoints have written. States stay where they are.
+pub(super) fn load(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
+    let mut shown: Vec<(Id, u8, u64)> = Vec::new();
+    for row in scan::<Option<Arc<str>>>(base, NAMES) {
+        let (key, Some(name)) = row? else { continue };
+        tables.names.set(id(&key)?, name);
+    }
+    for row in scan::<(Arc<str>, Registered)>(base, STATE_NAMES) {
+        let (key, (name, is)) = row?;
+        let id = id(&key)?;
+        tables.state_names.set(id, name);
+        if is == Registered::Yes {
+            tables.app.states.insert(id);
+        }
+    }
+    for row in scan(base, APP) {
+        (tables.app.handlers, tables.app.types) = row?.1;
+    }
+    for row in scan::<(Option<StreamId>, Option<InStream>)>(base, STREAMS) {
+        let (key, (Some(stream), known)) = row? else { continue };
+        let id = id(&key)?;
+        tables.streams.set(id, Arc::new(stream));
+        tables.inbox.load_stream(id, known.unwrap_or_default());
+    }
+    for row in scan::<(Option<PartitionId>, Option<Ranges>)>(base, PARTITIONS) {
+        let (key, (Some(partition), done)) = row? else { continue };
+        let id = id(&key)?;
+        tables.partitions.set(id, Arc::new(partition));
+        tables.inbox.load_partition(id, done.unwrap_or_default());
+    }
+    for row in scan::<(Place, Vec<Id>)>(base, PENDING) {
+        let (place, handlers) = row?.1;
+        tables.inbox.load_pending(place, handlers);
+    }
+    for row in scan::<Option<u64>>(base, INTAKE) {
+        let (key, Some(next)) = row? else { continue };
+        let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
+        tables.intake.insert(source.into(), next);
+    }
+    for row in scan::<Option<OutStreamRow>>(base, OUT_STREAMS) {
+        let (key, Some(row)) = row? else { continue };
+        let (topic, slot) = match key.as_slice() {
+            &[a, b, c, d, slot] => (u32::from_be_bytes([a, b, c, d]), slot),
+            _ => return Err(RowError::Key { table: OUT_STREAMS }),
+        };
+        let name = tables.names.get(topic).ok_or(RowError::Key { table: OUT_STREAMS })?;
+        let stream = tables.identity.stream(Arc::clone(name), slot);
+        tables.outbox.load_stream(topic, stream, row);
+        shown.push((topic, slot, row.next - 1));
+    }
+    for row in scan::<SendRow>(base, OUTBOX) {
+        let row = row?.1;
+        let (topic, row) = tables.outbox_row(&row).ok_or(RowError::Key { table: OUTBOX })?;
+        tables.outbox.load_row(topic, Arc::new(row));
+    }
+    show(tables, shown);
+    Ok(())
+}
+
+/// Shows readers what was loaded.
+fn show(tables: &Tables, sent: Vec<(Id, u8, u64)>) {
+    tables.shared.update(|memtable| {
+        for (id, name) in tables.names.iter() {
+            memtable.names.set(id, Arc::clone(name));
+        }
+        for (id, name) in tables.state_names.iter() {
+            memtable.state_names.set(id, Arc::clone(name));
+        }
+        memtable.intake = tables.intake.clone();
+        memtable.sent = sent.into_iter().map(|(topic, slot, last)| ((topic, slot), last)).collect();
+    });
+}
+
+impl Cold for Base {
+    fn state(&self, name: Id, key: &str) -> Result<StoredState, StoreError> {
+        let row = self.get(STATES, &state_key(name, key)).map_err(StoreError::failed)?;
+        row.map_or(Ok(StoredState { version: 0, value: None }), |row| {
+            stored(row).ok_or_else(|| StoreError::failed(RowError::Form { table: STATES }))
+        })
+    }
+
+    fn scan(
+        &self,
+        name: Id,
+        from: &str,
+    ) -> Box<dyn Iterator<Item = Result<(Key, StoredState), StoreError>> + '_> {
+        let rows = Base::scan(self, STATES, &state_key(name, from));
+        let decode = move |row: Result<(Vec<u8>, Vec<u8>), super::BaseError>| {
+            let (key, value) = row.map_err(StoreError::failed)?;
+            let Some(key) = key.strip_prefix(&name.to_be_bytes()) else { return Ok(None) };
+            let read = str::from_utf8(key).ok().zip(stored(value));
+            let (key, state) =
+                read.ok_or_else(|| StoreError::failed(RowError::Form { table: STATES }))?;
+            Ok(Some((Key::from(key), state)))
+        };
+        // The rows of the next name end the scan.
+        Box::new(rows.map(decode).map_while(Result::transpose))
+    }
+}
+
+fn stored(row: Vec<u8>) -> Option<StoredState> {
+    let (&[form, ref rest @ ..], json) = row.split_first_chunk::<13>()?;
+    let (version, schema) = rest.split_first_chunk::<8>()?;
+    if form != FORM {
+        return None;
+    }
+    let (version, schema) = (u64::from_be_bytes(*version), u32::from_be_bytes(schema.try_into().ok()?));
+    Some(StoredState { version, value: Some(StateValue { schema, json: json.to_vec().into() }) })
+}
+
+/// The rows of a table, decoded.
+fn scan<T: DeserializeOwned>(
+    base: &Base,
+    table: u8,
+) -> impl Iterator<Item = Result<(Vec<u8>, T), RowError>> {
+    base.scan(table, &[]).map(move |row| {
+        let (key, value) = row?;
+        match value.split_first() {
+            Some((&FORM, rest)) => {
+                let value = postcard::from_bytes(rest);
+                Ok((key, value.map_err(|source| RowError::Value { table, source })?))
+            }
+            _ => Err(RowError::Form { table }),
+        }
+    })
+}
+
+fn put(table: u8, key: Vec<u8>, value: &impl Serialize) -> Result<Row, RowError> {
+    let value = postcard::to_extend(value, vec![FORM]);
+    Ok(Row { table, key, value: Some(value.map_err(|source| RowError::Value { table, source })?) })
+}
+
+fn delete(table: u8, key: Vec<u8>) -> Row {
+    Row { table, key, value: None }
+}
+
+fn number(id: Id) -> Vec<u8> {
+    id.to_be_bytes().to_vec()
+}
+
+fn id(key: &[u8]) -> Result<Id, RowError> {
+    Ok(Id::from_be_bytes(key.try_into().map_err(|_| RowError::Key { table: 0 })?))
+}
+
+fn slot_key(topic: Id, slot: u8) -> Vec<u8> {
+    [&topic.to_be_bytes()[..], &[slot]].concat()
+}
+
+fn row_key(topic: Id, slot: u8, sequence: u64) -> Vec<u8> {
+    [&slot_key(topic, slot)[..], &sequence.to_be_bytes()].concat()
+}
+
+fn state_key(name: Id, key: &str) -> Vec<u8> {
+    [&name.to_be_bytes()[..], key.as_bytes()].concat()
+}
+
+fn place_key(place: Place) -> Vec<u8> {
+    let (kind, id, number) = match place {
+        Place::Stream(id, sequence) => (0, id, sequence),
+        Place::Foreign(id, offset) => (1, id, offset),
+    };
+    [&[kind][..], &id.to_be_bytes(), &number.to_be_bytes()].concat()
+}
+
+/// A row of the base is not what this version of endwise writes.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowError {
+    #[error(transparent)]
+    Base(#[from] super::BaseError),
+    #[error("a key in table {table} of the checkpoint cannot be read; restore a backup")]
+    Key { table: u8 },
+    #[error(
+        "a row in table {table} of the checkpoint has a form that this version of endwise does \
+         not know: use the version that wrote it"
+    )]
+    Form { table: u8 },
+    #[error("a row in table {table} of the checkpoint cannot be read or written: {source}")]
+    Value { table: u8, source: postcard::Error },
+}
