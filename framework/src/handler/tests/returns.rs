@@ -136,11 +136,13 @@ async fn what_cannot_be_sent_fails_the_delivery() {
     async fn long(n: Note) -> Outgoing<Note> {
         n.header(&"x".repeat(256), "")
     }
-    for (entry, says) in handlers![strange, long].into_entries().iter().zip(["`Strange`", "256"]) {
+    for (entry, says) in
+        handlers![strange, long].into_entries().iter().zip(["`Strange`", "too long"])
+    {
         let service = entry.build(&Dependencies::default(), &Layers::default()).unwrap();
         let error = service.oneshot(delivery(&note("a"), vec![])).await.unwrap_err();
         let error = error.downcast::<crate::outgoing::SendError>().unwrap();
-        assert!(error.to_string().contains(says) || says == "256", "{error}");
+        assert!(error.to_string().contains(says), "{error}");
     }
 }
 
