@@ -60,8 +60,10 @@ pub mod store;
 pub mod journal;
 
 mod clock;
+pub mod directory;
 mod handling;
 mod queue;
+mod random;
 mod tasks;
 
 pub use app::App;
@@ -69,6 +71,6 @@ pub use consume::Invalid;
 pub use error::Result;
 pub use failure::{Cause, HandlerStopped, How, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
-pub use run::run_on;
+pub use run::{Running, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;

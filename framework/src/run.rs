@@ -5,8 +5,33 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::App;
 use crate::broker::Broker;
 use crate::failure::RunError;
-use crate::service::Service;
 use crate::store::OpenStore;
+
+mod running;
+
+pub use running::Running;
+
+/// Where `run` and `run_all` keep their data unless `ENDWISE_DATA` says otherwise.
+const DATA: &str = "endwise-data";
+
+/// Runs a service on the embedded broker and store until SIGTERM or ctrl-c, or until it fails.
+///
+/// The data are in the directory that `ENDWISE_DATA` names, `endwise-data` if it is unset.
+pub async fn run(app: App) -> Result<(), RunError> {
+    run_all([app]).await
+}
+
+/// Runs several services in one process, on one embedded broker, until SIGTERM or ctrl-c, or until
+/// one of them fails; then all are stopped.
+///
+/// The data are in the directory that `ENDWISE_DATA` names, `endwise-data` if it is unset: the
+/// broker's in `broker`, each service's in a directory of its name.
+pub async fn run_all(apps: impl IntoIterator<Item = App>) -> Result<(), RunError> {
+    let mut signals = Signals::new()?;
+    let data = std::env::var_os("ENDWISE_DATA").unwrap_or_else(|| DATA.into());
+    let running = Running::start(data, apps).await?;
+    until_signal(running, &mut signals).await
+}
 
 /// Runs a service on a broker and a store of your choice until SIGTERM or ctrl-c, or until it
 /// fails.
@@ -17,24 +42,17 @@ pub async fn run_on(
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
     let service = app.start(broker, store).await?;
-    until_signal(vec![service], &mut signals).await
+    until_signal(Running::alone(service), &mut signals).await
 }
 
-/// Waits for a signal or the first service that ends, then stops all of them, in their order.
-async fn until_signal(mut services: Vec<Service>, signals: &mut Signals) -> Result<(), RunError> {
-    let first = async {
-        let all = services.iter_mut().map(|service| Box::pin(service.ended()));
-        futures::future::select_all(all).await.0
-    };
-    let mut result = tokio::select! {
+/// Waits for a signal or the first service that ends, then stops all.
+async fn until_signal(mut running: Running, signals: &mut Signals) -> Result<(), RunError> {
+    let result = tokio::select! {
         biased;
         () = signals.next() => Ok(()),
-        ended = first => ended,
+        ended = running.ended() => ended,
     };
-    for service in services {
-        result = result.and(service.stop().await);
-    }
-    result
+    result.and(running.stop().await)
 }
 
 /// The signals that end a service.

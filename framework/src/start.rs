@@ -16,7 +16,10 @@ mod component;
 #[non_exhaustive]
 pub enum StartError {
     /// The service's name cannot be part of an identity.
-    #[error("the service's name {0:?} is empty or contains a slash: give App::new another one")]
+    #[error(
+        "the service's name {0:?} is empty, contains a slash, or is \"broker\": give App::new \
+         another one"
+    )]
     Name(Arc<str>),
     /// A dependency was not provided.
     #[error(
@@ -129,7 +132,7 @@ pub enum StartError {
 
 /// Checks an app and makes it ready to run.
 pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
-    if app.name.is_empty() || app.name.contains('/') {
+    if app.name.is_empty() || app.name.contains('/') || &*app.name == "broker" {
         return Err(StartError::Name(Arc::clone(&app.name)));
     }
     let specs: Vec<&Spec> = app.entries.iter().map(|entry| entry.spec()).collect();

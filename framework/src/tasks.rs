@@ -20,6 +20,16 @@ impl<T: Send + 'static> Tasks<T> {
         self.0.spawn(task);
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A task that has ended; `None` if none has.
+    pub(crate) fn ended_now(&mut self) -> Option<Result<T, TaskDied>> {
+        Some(self.0.try_join_next()?.map_err(|error| TaskDied(error.to_string())))
+    }
+
     /// The next task that ended; `None` when there are none. Cancellation safe.
     pub(crate) async fn ended(&mut self) -> Option<Result<T, TaskDied>> {
         Some(self.0.join_next().await?.map_err(|error| TaskDied(error.to_string())))

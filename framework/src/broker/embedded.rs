@@ -44,7 +44,6 @@ use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
 use crate::journal::{Disk, RealDisk};
 
 mod consumer;
-mod directory;
 mod error;
 mod frame;
 mod frames;

@@ -82,11 +82,7 @@ struct Group {
 enum Waiting {
     Ticket(Ticket, Vec<RecordRef>),
     /// As many entries, one answer.
-    Intake(
-        usize,
-        oneshot::Sender<Vec<Verdict>>,
-        OwnedSemaphorePermit,
-    ),
+    Intake(usize, oneshot::Sender<Vec<Verdict>>, OwnedSemaphorePermit),
 }
 
 impl Committer {

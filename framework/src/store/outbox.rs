@@ -210,8 +210,12 @@ impl Outbox {
     /// The rows that no checkpoint has written yet; from here on they count as written.
     pub(super) fn unwritten(&mut self) -> Vec<Arc<OutboxRow>> {
         let open = self.streams.values_mut().flat_map(|stream| &mut stream.open);
-        let new = open.filter(|open| !std::mem::replace(&mut open.in_base, true));
-        new.map(|open| Arc::clone(&open.row)).collect()
+        let new = open.filter(|open| !open.in_base);
+        new.map(|open| {
+            open.in_base = true;
+            Arc::clone(&open.row)
+        })
+        .collect()
     }
 
     /// What a checkpoint keeps of a stream.

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::tables::{Identity, Tables};
+use super::tables::Tables;
 use super::{
     Batch, Catalog, CommitError, Durable, OpenStore, Opened, Recovered, Renames, Store, StoreError,
 };
-use crate::journal::{HeadSync, Journal, JournalError};
+use crate::journal::{HeadSync, JournalError};
 use crate::store::change;
 use crate::store::reader::TablesReader;
 use crate::store::tables::plan::Plan;
@@ -53,7 +53,11 @@ pub struct SledOptions {
 
 impl Default for SledOptions {
     fn default() -> Self {
-        SledOptions { segment_bytes: 64 << 20, journal_segments_max: 8, seed: crate::random::seed() }
+        SledOptions {
+            segment_bytes: 64 << 20,
+            journal_segments_max: 8,
+            seed: crate::random::seed(),
+        }
     }
 }
 
@@ -215,11 +219,7 @@ impl OpenSled {
 
 #[async_trait]
 impl Store for OpenSled {
-    async fn adopt(
-        &mut self,
-        catalog: Catalog,
-        renames: Renames,
-    ) -> Result<Recovered, StoreError> {
+    async fn adopt(&mut self, catalog: Catalog, renames: Renames) -> Result<Recovered, StoreError> {
         let plan = self.tables.adopt(catalog, renames)?;
         self.write(plan, 0).await.map_err(StoreError::failed)?;
         Ok(self.tables.recovered())

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::broker::BrokerError;
+use crate::directory::DirectoryError;
 use crate::journal::JournalError;
 use crate::stream::PartitionId;
 
@@ -20,37 +21,14 @@ pub enum EmbeddedError {
         /// What it must be.
         demand: &'static str,
     },
-    /// The operating system refused an operation.
-    #[error("could not {action} {}: {source}; check the disk and the file's owner", file.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or directory.
-        file: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: io::Error,
-    },
-    /// Another broker, of this process or another one, has the directory open.
-    #[error(
-        "the broker's directory {} is in use by another process or another part of this one; \
-         stop that first, or choose another directory",
-        dir.display()
-    )]
-    Locked {
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// What `FORMAT` says behind its first line is not the id of a store.
+    #[error("the FORMAT file in {} cannot be read; restore it from a backup", dir.display())]
+    Identity {
         /// The directory.
         dir: PathBuf,
-    },
-    /// The `FORMAT` file names a format that this version does not know.
-    #[error(
-        "{} says {found:?}, which this version does not know; use the version that wrote it",
-        file.display()
-    )]
-    Format {
-        /// The file.
-        file: PathBuf,
-        /// What it says.
-        found: String,
     },
     /// The journal below failed.
     #[error(transparent)]

@@ -1,10 +1,7 @@
 //! What can be set for the embedded broker, and the limit behind each number.
 
-use std::hash::{BuildHasher, RandomState};
-
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use super::error::EmbeddedError;
+use crate::random;
 
 const MIB: u64 = 1024 * 1024;
 
@@ -52,8 +49,7 @@ impl Default for EmbeddedOptions {
             unregistered_bytes_max: 256 * MIB,
             cache_bytes_max: 32 * MIB,
             group_bytes_max: 16 * MIB,
-            // The keys of std's hasher come from the operating system.
-            seed: RandomState::new().hash_one("endwise"),
+            seed: random::seed(),
         }
     }
 }
@@ -76,6 +72,6 @@ impl EmbeddedOptions {
 
     /// The random number for one purpose.
     pub(super) fn random(&self, purpose: &str) -> u64 {
-        xxh3_64_with_seed(purpose.as_bytes(), self.seed)
+        random::of(self.seed, purpose)
     }
 }

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::directory::Directory;
 use super::error::EmbeddedError;
 use super::frame::{self, Road, Run};
 use super::options::EmbeddedOptions;
@@ -15,7 +14,15 @@ use super::shared::{Shared, State, Written};
 use super::snapshot::Snapshot;
 use super::topics::Partition;
 use super::writer::Writer;
+use crate::directory::Directory;
 use crate::journal::{Disk, FROM_FIRST_LIVE, Frame, Journal, JournalError, Options, Place};
+
+/// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
+const FORMAT: &str = "endwise embedded broker, format 1";
+
+fn store_id(text: &str) -> Option<u64> {
+    u64::from_str_radix(text.strip_prefix("store ")?, 16).ok()
+}
 
 /// Opens a directory, or makes one, and returns its writer, not yet running.
 pub(super) fn open<D: Disk>(
@@ -31,26 +38,22 @@ pub(super) fn open<D: Disk>(
         journal.frame_bytes_max = 2 * RECORD_BYTES_MAX;
         journal
     };
-    let store = match directory.store_id()? {
-        Some(store) => store,
+    let path = directory.path().join("journal");
+    let store = match directory.format(FORMAT)? {
+        Some(text) => store_id(&text)
+            .ok_or_else(|| EmbeddedError::Identity { dir: directory.path().to_owned() })?,
         None => {
             let store = options.random("store");
-            Journal::create(disk.clone(), &directory.journal(), journal_options(store))?;
-            directory.write_format(store)?;
+            Journal::create(disk.clone(), &path, journal_options(store))?;
+            directory.write_format(FORMAT, &format!("store {store:016x}"))?;
             store
         }
     };
     let mut replay = Replay::default();
-    let journal = Journal::open(
-        disk,
-        &directory.journal(),
-        journal_options(store),
-        FROM_FIRST_LIVE,
-        |frame| {
-            let sequence = frame.sequence;
-            replay.take(frame).map_err(|error| JournalError::refused(sequence, error))
-        },
-    )?;
+    let journal = Journal::open(disk, &path, journal_options(store), FROM_FIRST_LIVE, |frame| {
+        let sequence = frame.sequence;
+        replay.take(frame).map_err(|error| JournalError::refused(sequence, error))
+    })?;
     let snapshot_segment = replay.snapshot.as_ref().map_or(0, |&(_, segment)| segment);
     let (state, next) = replay.finish()?;
     let registry = state.registry;

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::directory::Directory;
 use super::error::journal_failed;
 use super::frame::{Road, Unnumbered};
 use super::segments::frame_bytes;
@@ -18,6 +17,7 @@ use super::shared::{Shared, Written};
 use super::snapshot::{Snapshot, TopicRow};
 use super::topics::Topic;
 use crate::broker::BrokerError;
+use crate::directory::Directory;
 use crate::journal::{Disk, HeadSync, Journal, JournalError, Place};
 
 /// Commands that wait for the writer, at most; who sends more waits.

@@ -40,6 +40,12 @@ pub(super) struct Inner {
     broken: OnceLock<String>,
 }
 
+impl std::fmt::Debug for Base {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Base").field("dir", &self.0.dir).finish_non_exhaustive()
+    }
+}
+
 impl Base {
     /// Makes a new base in `dir`, which must be empty or absent.
     ///

@@ -38,7 +38,10 @@ pub(super) fn open(
     let mut tables = Tables::new(identity);
     table::load(&base, &mut tables).map_err(StoreError::failed)?;
     let nonce = random::of(options.seed, "nonce");
-    let journal_options = Options { segment_bytes: options.segment_bytes, ..Options::new(tables.identity.store, nonce) };
+    let journal_options = Options {
+        segment_bytes: options.segment_bytes,
+        ..Options::new(tables.identity.store, nonce)
+    };
     let from = base.position() + 1;
     let journal = directory.path().join("journal");
     let journal = Journal::open(RealDisk, &journal, journal_options, from, |frame| {
@@ -71,8 +74,12 @@ fn make(
     let journal = directory.path().join("journal");
     let nonce = random::of(options.seed, "making");
     // Refuses if there are frames: then this was a store, and its FORMAT was lost.
-    Journal::create(RealDisk, &journal, Options { segment_bytes: options.segment_bytes, ..Options::new(store, nonce) })
-        .map_err(StoreError::failed)?;
+    Journal::create(
+        RealDisk,
+        &journal,
+        Options { segment_bytes: options.segment_bytes, ..Options::new(store, nonce) },
+    )
+    .map_err(StoreError::failed)?;
     let base = directory.path().join("sled");
     remove(&base)?;
     Base::create(&base).map_err(StoreError::failed)?;
@@ -83,16 +90,17 @@ fn make(
 
 fn remove(dir: &Path) -> Result<(), StoreError> {
     match std::fs::remove_dir_all(dir) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(StoreError::failed(error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(StoreError::failed(error))
+        }
         _ => Ok(()),
     }
 }
 
 /// Who the store is, as `FORMAT` says.
 fn identity(directory: &Directory, text: &str, service: &Arc<str>) -> Result<Identity, StoreError> {
-    let field = |name: &str| {
-        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
-    };
+    let field =
+        |name: &str| text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     let read = || {
         let store = u64::from_str_radix(field("store")?, 16).ok()?;
         Some((field("service")?, store, field("epoch")?.parse().ok()?))
@@ -117,7 +125,9 @@ fn identity(directory: &Directory, text: &str, service: &Arc<str>) -> Result<Ide
 
 fn refused(error: DirectoryError) -> StoreError {
     match error {
-        DirectoryError::Locked { dir } => StoreError::Locked { place: dir.display().to_string().into() },
+        DirectoryError::Locked { dir } => {
+            StoreError::Locked { place: dir.display().to_string().into() }
+        }
         error => StoreError::failed(error),
     }
 }

@@ -206,7 +206,8 @@ fn stored(row: Vec<u8>) -> Option<StoredState> {
     if form != FORM {
         return None;
     }
-    let (version, schema) = (u64::from_be_bytes(*version), u32::from_be_bytes(schema.try_into().ok()?));
+    let (version, schema) =
+        (u64::from_be_bytes(*version), u32::from_be_bytes(schema.try_into().ok()?));
     Some(StoredState { version, value: Some(StateValue { schema, json: json.to_vec().into() }) })
 }
 

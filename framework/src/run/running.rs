@@ -1,0 +1,75 @@
+//! Several services in one process, with their data in one directory.
+
+use std::path::PathBuf;
+
+use crate::app::App;
+use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+use crate::failure::RunError;
+use crate::service::Service;
+use crate::store::sled::SledStore;
+use crate::tasks::blocking;
+
+/// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
+/// runs, as a handle for intake, tests and embedding.
+#[derive(Debug)]
+pub struct Running {
+    services: Vec<Service>,
+    broker: Option<EmbeddedBroker>,
+}
+
+impl Running {
+    /// Starts services with their data in a directory: the broker's in `broker`, each service's in
+    /// a directory of its name.
+    pub async fn start(
+        data: impl Into<PathBuf>,
+        apps: impl IntoIterator<Item = App>,
+    ) -> Result<Running, RunError> {
+        let data = data.into();
+        let dir = data.join("broker");
+        let broker =
+            blocking(move || EmbeddedBroker::open(dir, EmbeddedOptions::default())).await??;
+        let mut running = Running { services: Vec::new(), broker: Some(broker.clone()) };
+        for app in apps {
+            let store = SledStore::new(data.join(app.name()));
+            running.services.push(app.start(broker.clone(), store).await?);
+        }
+        Ok(running)
+    }
+
+    /// One service, on a broker that is somebody else's.
+    pub(super) fn alone(service: Service) -> Self {
+        Running { services: vec![service], broker: None }
+    }
+
+    /// The services, in the order in which they were started.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|service| service.name() == name)
+    }
+
+    /// Waits until one of the services has ended by itself, that is: by an error. Cancellation
+    /// safe. Waits for ever if there is no service.
+    pub async fn ended(&mut self) -> Result<(), RunError> {
+        if self.services.is_empty() {
+            return std::future::pending().await;
+        }
+        let all = self.services.iter_mut().map(|service| Box::pin(service.ended()));
+        futures::future::select_all(all).await.0
+    }
+
+    /// Stops all services in their order, then the broker.
+    pub async fn stop(self) -> Result<(), RunError> {
+        let mut result = Ok(());
+        for service in self.services {
+            result = result.and(service.stop().await);
+        }
+        if let Some(broker) = self.broker {
+            result = result.and(broker.close().await.map_err(RunError::from));
+        }
+        result
+    }
+}
