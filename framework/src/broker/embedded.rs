@@ -39,6 +39,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tokio::sync::watch;
 
 use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
 use crate::journal::{Disk, RealDisk};
@@ -101,6 +102,17 @@ impl EmbeddedBroker {
     /// Errors: the first cause, if the broker failed before.
     pub async fn close(&self) -> Result<(), BrokerError> {
         self.handle.close().await
+    }
+
+    /// Whether every registered consumer has settled all there is for it.
+    pub fn is_settled(&self) -> bool {
+        let state = self.handle.shared.lock();
+        state.registrations.furthest_behind(&state.topics).is_none()
+    }
+
+    /// A receiver that wakes when something is published or settled.
+    pub(crate) fn changes(&self) -> watch::Receiver<()> {
+        self.handle.shared.space.subscribe()
     }
 
     /// Bytes of the live segments: what [`EmbeddedOptions::disk_bytes_max`] limits.

@@ -61,6 +61,40 @@ impl Running {
         futures::future::select_all(all).await.0
     }
 
+    /// Waits until everything that was sent is handled, and everything that this caused; or until
+    /// a service has ended. Messages that other processes or later calls send may come meanwhile:
+    /// it is a look at one moment. Cancellation safe.
+    pub async fn settle(&mut self) -> Result<(), RunError> {
+        let broker = self.broker.clone();
+        let is_settled = || broker.as_ref().is_none_or(EmbeddedBroker::is_settled);
+        let open: Vec<_> = self.services.iter().map(Service::open).collect();
+        let mut changes = match &broker {
+            Some(broker) => broker.changes(),
+            None => return Ok(()),
+        };
+        loop {
+            changes.mark_unchanged();
+            // In this order: what is settled has counted its messages as open before, and if one
+            // was published between the two looks, the broker has changed.
+            let settled = is_settled();
+            let busy = open.iter().find(|open| *open.borrow() > 0).cloned();
+            if settled && busy.is_none() && !changes.has_changed().unwrap_or(false) {
+                return Ok(());
+            }
+            let published = async {
+                match busy {
+                    Some(mut open) => drop(open.wait_for(|open| *open == 0).await.map(drop)),
+                    None => drop(changes.changed().await),
+                }
+            };
+            tokio::select! {
+                biased;
+                ended = self.ended() => return ended,
+                () = published => {}
+            }
+        }
+    }
+
     /// Stops all services in their order, then the broker.
     pub async fn stop(self) -> Result<(), RunError> {
         let mut result = Ok(());

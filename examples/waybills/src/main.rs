@@ -1,0 +1,90 @@
+//! The main job: status changes of waybills move through two services, and each is billed once.
+//!
+//! `shipping` takes a change in and charges for it; `billing` enters the charge and bills it. Both
+//! run in this process, on the embedded broker and store. At the end an audit reads what they
+//! have stored and says whether every accepted change was billed once, in its waybill's order.
+
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use clap::Parser;
+use framework::Running;
+
+mod arguments;
+mod audit;
+mod billing;
+mod input;
+mod latency;
+mod messages;
+mod report;
+mod shipping;
+
+use arguments::Arguments;
+use latency::Latency;
+use report::{Progress, Report};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("waybills: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Moves the input through both services; whether the audit holds.
+async fn run(arguments: Arguments) -> anyhow::Result<bool> {
+    let temporary = tempfile::tempdir().context("cannot make a temporary directory")?;
+    let data = arguments.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+    let latency = Arc::new(Latency::default());
+    let apps = [shipping::app(), billing::app(Arc::clone(&latency))];
+    let mut running = Running::start(&data, apps).await?;
+
+    let before = audit::billed(&running).await?;
+    let progress = Progress::new(arguments.total());
+    let started = Instant::now();
+    let invalid = feed_and_settle(&arguments, &mut running, &progress, before).await?;
+    let took = started.elapsed();
+    progress.finish();
+
+    let audit = audit::audit(&running).await?;
+    if let Some(path) = &arguments.out {
+        audit::write_bills(&running, path).await?;
+    }
+    Report { running: &running, latency: &latency, took, invalid, audit: &audit }.print();
+    running.stop().await?;
+    Ok(audit.holds())
+}
+
+/// Sends the input in and waits until all of it is billed, with the bar moving.
+async fn feed_and_settle(
+    arguments: &Arguments,
+    running: &mut Running,
+    progress: &Progress,
+    before: u64,
+) -> anyhow::Result<u64> {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let producer = running.service("shipping").context("shipping does not run")?.producer();
+    let mut feed = pin!(input::feed(arguments, &producer));
+    let invalid = loop {
+        tokio::select! {
+            invalid = &mut feed => break invalid?,
+            ended = running.ended() => ended?,
+            _ = ticks.tick() => progress.show(running, before),
+        }
+    };
+    loop {
+        tokio::select! {
+            settled = running.settle() => break settled?,
+            _ = ticks.tick() => {}
+        }
+        progress.show(running, before);
+    }
+    Ok(invalid)
+}
