@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::base::config;
 use super::super::files::wait_for_lock;
 use super::cuts::copy;
 use super::*;
@@ -13,7 +14,7 @@ fn raw(dir: &Path) -> ::sled::Db {
     if let Ok(file) = fs::File::open(dir.join("db")) {
         wait_for_lock(&file, dir).unwrap();
     }
-    ::sled::Config::new().path(dir).flush_every_ms(None).open().unwrap()
+    config(dir).open().unwrap()
 }
 
 /// A base with rows of one and of several chunks, closed.
