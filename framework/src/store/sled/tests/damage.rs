@@ -147,8 +147,8 @@ fn a_cut_or_flipped_file_is_refused_or_whole() {
     let all = contents(&base);
     drop(base);
     let length = fs::metadata(dir.join("db")).unwrap().len();
-    let (mut refused, mut whole) = (0, 0);
-    for round in 0..24_u64 {
+    let mut refused = 0;
+    for round in 0..12_u64 {
         let copied = home.path().join(format!("damaged-{round}"));
         copy(&dir, &copied);
         let mut bytes = fs::read(copied.join("db")).unwrap();
@@ -173,13 +173,9 @@ fn a_cut_or_flipped_file_is_refused_or_whole() {
             Err(_) => refused += 1,
             // The whole checkpoint is gone: the journal's owner sees that by the position.
             Ok((0, rows)) => assert!(rows.len() < all.len()),
-            Ok((_, rows)) => {
-                assert_eq!(rows, all, "round {round}");
-                whole += 1;
-            }
+            Ok((_, rows)) => assert_eq!(rows, all, "round {round}"),
         }
     }
-    eprintln!("{refused} refused, {whole} whole");
     assert!(refused > 0);
 }
 
