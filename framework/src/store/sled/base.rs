@@ -21,6 +21,14 @@ use super::verify::verify;
 /// What sled may keep of its pages in memory. Its default is 1 GiB.
 const CACHE_BYTES: u64 = 32 << 20;
 
+/// The segments of sled's log, at their largest. Fixed in the format.
+///
+/// Works around sled 0.34.7: it takes a segment for free, and writes over it, once what replaces
+/// it was flushed, which is not yet durable. That needs more than a whole segment of log between
+/// two syncs; with sled's own 512 KiB, 2 in 100 simulated power cuts left a store that did not
+/// open. A batch here writes less log than one of these, so it never happens.
+pub(super) const SEGMENT_BYTES: usize = 16 << 20;
+
 /// The table of all rows as of the last checkpoint. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Base(pub(super) Arc<Inner>);
@@ -185,8 +193,9 @@ impl Inner {
 }
 
 /// sled without its background flusher: only a checkpoint writes.
-fn config(dir: &Path) -> ::sled::Config {
-    ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(None)
+pub(super) fn config(dir: &Path) -> ::sled::Config {
+    let config = ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
+    config.flush_every_ms(None).segment_size(SEGMENT_BYTES)
 }
 
 /// sled's own error, with where it was.

@@ -14,15 +14,19 @@ use super::error::BaseError;
 use super::key::{META, RowKey, STORED_KEY_MAX};
 use super::meta::{Meta, Tally};
 
-/// The operations on sled in one batch. Of 3,000 its memory grew to 1.7 GB: its collector of
-/// old pages does not keep up within a batch.
+/// The operations on sled in one batch, the one on the base's own row included. Of 3,000 its
+/// memory grew to 1.7 GB: its collector of old pages does not keep up within a batch.
 const BATCH_OPERATIONS: usize = 500;
 
-/// A row is never split over two batches, so it has at most this many chunks: all operations
-/// of a batch but the one on the base's own row.
-const ROW_CHUNKS: usize = BATCH_OPERATIONS - 1;
+/// The bytes of chunks in one batch, unless a single row has more. See
+/// [`SEGMENT_BYTES`](super::base::SEGMENT_BYTES): a batch must write less log than a segment.
+const BATCH_BYTES: usize = 256 << 10;
 
-/// The longest value: what fits into one batch, a little under 2 MiB.
+/// A row is never split over two batches, so its chunks are limited: what sled writes for so
+/// many, its pages rewritten included, stays below a segment of its log.
+const ROW_CHUNKS: usize = 320;
+
+/// The longest value: a little under 1.25 MiB.
 pub(crate) const VALUE_BYTES_MAX: usize = capacity(ROW_CHUNKS);
 
 /// A row as it shall be.
@@ -40,7 +44,7 @@ impl Change {
     /// Whether the base can take this change.
     ///
     /// To be asked before a change goes to the journal: what a checkpoint then refuses would be
-    /// refused again and again. Limits: a key has at most 476 bytes (zero bytes count double),
+    /// refused again and again. Limits: a key has at most 1,019 bytes (zero bytes count double),
     /// a value at most [`VALUE_BYTES_MAX`].
     pub(crate) fn check(&self) -> Result<(), BaseError> {
         self.row().map(drop)
@@ -110,8 +114,7 @@ impl Base {
             let new = value.map(|value| chunk::split(change.table, &change.key, value));
             let new = new.unwrap_or_default();
             let mut old = inner.entries_of(&row)?;
-            // What is read of a row is only what it was before the batch.
-            if batch.rows.contains(&row) || batch.operations + operations(old, &new) > ROW_CHUNKS {
+            if !batch.takes(&row, old, &new) {
                 *meta = batch.write(inner, &mut stats)?;
                 synced(&stats)?;
                 batch = Batch::new(&meta);
@@ -151,6 +154,7 @@ fn operations(old: Tally, new: &[Vec<u8>]) -> usize {
 struct Batch {
     sled: ::sled::Batch,
     operations: usize,
+    bytes: usize,
     rows: HashSet<RowKey>,
     /// The base's own row as it is after this batch.
     meta: Meta,
@@ -159,7 +163,17 @@ struct Batch {
 impl Batch {
     fn new(meta: &Meta) -> Self {
         let sled = ::sled::Batch::default();
-        Batch { sled, operations: 0, rows: HashSet::new(), meta: meta.clone() }
+        Batch { sled, operations: 0, bytes: 0, rows: HashSet::new(), meta: meta.clone() }
+    }
+
+    /// Whether a row fits into what is left of this batch. An empty batch takes every row.
+    ///
+    /// A row fits once only: what was read of it is what it was before the batch.
+    fn takes(&self, row: &RowKey, old: Tally, new: &[Vec<u8>]) -> bool {
+        let bytes = self.bytes + new.iter().map(Vec::len).sum::<usize>();
+        let operations = self.operations + operations(old, new);
+        let small = bytes <= BATCH_BYTES && operations < BATCH_OPERATIONS;
+        self.rows.is_empty() || (small && !self.rows.contains(row))
     }
 
     /// Adds a row's new chunks and the deletion of those that it has too many.
@@ -179,6 +193,7 @@ impl Batch {
             match chunk {
                 Some(chunk) => {
                     tally.add(&stored, &chunk);
+                    self.bytes += chunk.len();
                     self.sled.insert(stored, chunk);
                 }
                 None => self.sled.remove(stored),

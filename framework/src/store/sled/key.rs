@@ -8,9 +8,10 @@ pub(super) const META: &[u8] = &[0];
 
 /// How long a stored key may be.
 ///
-/// sled puts up to 257 keys into one page of its index, and a page above 131,072 bytes into a
-/// file of its own, which it never syncs. With keys of this length a page stays below.
-pub(super) const STORED_KEY_MAX: usize = 480;
+/// sled puts up to 257 keys into one page of its index, and a page above a quarter of a segment
+/// into a file of its own, which it never syncs. With keys of this length a page stays far below,
+/// and what a batch writes of such pages stays small.
+pub(super) const STORED_KEY_MAX: usize = 1024;
 
 const END: [u8; 2] = [0, 1];
 const ESCAPED_ZERO: [u8; 2] = [0, 0xff];

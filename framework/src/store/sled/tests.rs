@@ -7,6 +7,7 @@ use super::error::BaseError;
 
 mod cuts;
 mod damage;
+mod power;
 mod rows;
 
 use std::collections::BTreeMap;

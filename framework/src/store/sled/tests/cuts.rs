@@ -19,7 +19,7 @@ pub(super) fn copy(from: &Path, to: &Path) {
 }
 
 fn first() -> Vec<Change> {
-    (0..900_u32)
+    (0..450_u32)
         .map(|i| put(1 + (i % 3) as u8, i.to_be_bytes(), vec![1; (i * 11 % 9000) as usize]))
         .collect()
 }
@@ -27,7 +27,7 @@ fn first() -> Vec<Change> {
 /// Overwrites, shrinks, grows, deletes and adds.
 fn second() -> Vec<Change> {
     let row = |i: u32| (1 + (i % 3) as u8, i.to_be_bytes());
-    (300..1300_u32)
+    (150..600_u32)
         .map(|i| match i % 4 {
             0 => delete(row(i).0, row(i).1),
             _ => put(row(i).0, row(i).1, vec![2; (i * 17 % 9000) as usize]),

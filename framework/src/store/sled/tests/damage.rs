@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::base::config;
 use super::super::files::wait_for_lock;
 use super::cuts::copy;
 use super::*;
@@ -13,7 +14,7 @@ fn raw(dir: &Path) -> ::sled::Db {
     if let Ok(file) = fs::File::open(dir.join("db")) {
         wait_for_lock(&file, dir).unwrap();
     }
-    ::sled::Config::new().path(dir).flush_every_ms(None).open().unwrap()
+    config(dir).open().unwrap()
 }
 
 /// A base with rows of one and of several chunks, closed.
@@ -146,8 +147,8 @@ fn a_cut_or_flipped_file_is_refused_or_whole() {
     let all = contents(&base);
     drop(base);
     let length = fs::metadata(dir.join("db")).unwrap().len();
-    let (mut refused, mut whole) = (0, 0);
-    for round in 0..24_u64 {
+    let mut refused = 0;
+    for round in 0..12_u64 {
         let copied = home.path().join(format!("damaged-{round}"));
         copy(&dir, &copied);
         let mut bytes = fs::read(copied.join("db")).unwrap();
@@ -172,13 +173,9 @@ fn a_cut_or_flipped_file_is_refused_or_whole() {
             Err(_) => refused += 1,
             // The whole checkpoint is gone: the journal's owner sees that by the position.
             Ok((0, rows)) => assert!(rows.len() < all.len()),
-            Ok((_, rows)) => {
-                assert_eq!(rows, all, "round {round}");
-                whole += 1;
-            }
+            Ok((_, rows)) => assert_eq!(rows, all, "round {round}"),
         }
     }
-    eprintln!("{refused} refused, {whole} whole");
     assert!(refused > 0);
 }
 

@@ -80,15 +80,15 @@ fn the_last_change_of_a_row_wins_within_one_checkpoint() {
 #[test]
 fn what_is_above_a_limit_is_refused_and_the_base_goes_on() {
     let (_home, base) = new_base();
-    let long_key = put(1, vec![b'k'; 476], "v");
-    assert!(matches!(long_key.check(), Err(BaseError::KeyTooLong { stored: 481, .. })));
-    assert!(matches!(put(1, [0; 238], "v").check(), Err(BaseError::KeyTooLong { .. })));
+    let long_key = put(1, vec![b'k'; 1020], "v");
+    assert!(matches!(long_key.check(), Err(BaseError::KeyTooLong { stored: 1025, .. })));
+    assert!(matches!(put(1, [0; 510], "v").check(), Err(BaseError::KeyTooLong { .. })));
     let long_value = put(1, "k", vec![0; VALUE_BYTES_MAX + 1]);
     assert!(matches!(base.checkpoint([long_value], 1), Err(BaseError::ValueTooLong { .. })));
     assert!(matches!(base.checkpoint([put(0, "k", "v")], 1), Err(BaseError::ReservedTable)));
     assert!(matches!(base.get(0, b"k"), Err(BaseError::ReservedTable)));
     assert!(matches!(base.scan(0, b"").next(), Some(Err(BaseError::ReservedTable))));
-    base.checkpoint([put(1, [b'k'; 475], "v")], 3).unwrap();
+    base.checkpoint([put(1, [b'k'; 1019], "v")], 3).unwrap();
     assert!(matches!(base.checkpoint([], 2), Err(BaseError::Backwards { reached: 3, .. })));
     assert_eq!(base.position(), 3);
 }
@@ -99,7 +99,7 @@ fn the_longest_keys_and_entries_make_no_files_beside_the_log() {
     let (home, base) = new_base();
     for round in 1..4_u64 {
         let keys = (0..1500_u64).map(|i| i.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        let key = |i: u64| format!("{i:0475x}");
+        let key = |i: u64| format!("{i:01019x}");
         let changes = keys.map(|i| put(1, key(i), vec![round as u8; 4000]));
         base.checkpoint(changes, round).unwrap();
     }
