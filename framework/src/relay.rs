@@ -1,5 +1,6 @@
 //! Relay: what is committed → published. The only part that publishes.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::watch;
@@ -69,11 +70,17 @@ fn by_bytes(rows: &[Arc<OutboxRow>]) -> impl Iterator<Item = &[Arc<OutboxRow>]> 
     })
 }
 
-/// Each stream's last sequence among rows in commit order.
+/// Each stream's last sequence among rows in commit order. A stream's rows share its id, so that
+/// the id's address stands for it.
 fn through(rows: &[Arc<OutboxRow>]) -> Vec<(Arc<StreamId>, u64)> {
-    let mut through = std::collections::BTreeMap::new();
+    let mut through: Vec<(Arc<StreamId>, u64)> = Vec::new();
+    let mut places = HashMap::new();
     for row in rows {
-        through.insert(Arc::clone(&row.stream), row.sequence);
+        let place = *places.entry(Arc::as_ptr(&row.stream)).or_insert(through.len());
+        match through.get_mut(place) {
+            Some((_, last)) => *last = row.sequence,
+            None => through.push((Arc::clone(&row.stream), row.sequence)),
+        }
     }
-    through.into_iter().collect()
+    through
 }

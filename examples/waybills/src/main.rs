@@ -26,6 +26,10 @@ use arguments::Arguments;
 use latency::Latency;
 use report::{Progress, Report};
 
+/// Messages are made on one thread and dropped on another, which the system's allocator pays for with locks.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Arguments::parse()).await {

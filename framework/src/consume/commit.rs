@@ -1,6 +1,7 @@
 //! Commit: outcomes → durable. One committer; while a commit is on its way, outcomes gather, and
 //! the next one takes them all. Nothing waits on a timer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,12 +188,16 @@ impl Group {
     }
 }
 
-/// Each stream's highest sequence.
+/// Each stream's last sequence; confirmations come in order.
 fn newest(confirmed: Vec<(Arc<StreamId>, u64)>) -> Vec<(Arc<StreamId>, u64)> {
-    let mut newest = std::collections::BTreeMap::new();
+    let mut newest: Vec<(Arc<StreamId>, u64)> = Vec::new();
+    let mut places = HashMap::new();
     for (stream, through) in confirmed {
-        let known = newest.entry(stream).or_insert(through);
-        *known = through.max(*known);
+        let place = *places.entry(Arc::as_ptr(&stream)).or_insert(newest.len());
+        match newest.get_mut(place) {
+            Some((_, last)) => *last = through.max(*last),
+            None => newest.push((stream, through)),
+        }
     }
-    newest.into_iter().collect()
+    newest
 }

@@ -61,20 +61,22 @@ struct Attributes<'a> {
 impl<'a> Attributes<'a> {
     fn of(headers: &'a Headers) -> Self {
         let mut found = Attributes::default();
-        for (header, value) in headers.iter() {
+        for (header, value) in headers.iter_bytes() {
             let place = match header {
-                name::ID => &mut found.id,
-                name::SOURCE => &mut found.source,
-                name::TYPE => &mut found.type_name,
-                name::SUBJECT => &mut found.subject,
-                name::PREV => &mut found.prev,
-                name::HORIZON => &mut found.horizon,
-                name::FLOOR => &mut found.floor,
-                name::DIGEST => &mut found.digest,
+                b"ce_id" => &mut found.id,
+                b"ce_source" => &mut found.source,
+                b"ce_type" => &mut found.type_name,
+                b"ce_subject" => &mut found.subject,
+                b"ce_ewprev" => &mut found.prev,
+                b"ce_ewhorizon" => &mut found.horizon,
+                b"ce_ewfloor" => &mut found.floor,
+                b"ce_ewdigest" => &mut found.digest,
                 _ => continue,
             };
             // The first of a name counts; a user's header cannot take an attribute's place.
-            place.get_or_insert(value);
+            if place.is_none() {
+                *place = str::from_utf8(value).ok();
+            }
         }
         found
     }

@@ -53,6 +53,16 @@ impl Headers {
         })
     }
 
+    /// All headers in order, not yet seen as text.
+    pub(crate) fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut rest: &[u8] = &self.0;
+        std::iter::from_fn(move || {
+            let (name, value, after) = split_bytes(rest)?;
+            rest = after;
+            Some((name, value))
+        })
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -96,10 +106,15 @@ pub(crate) fn put_header(flat: &mut impl BufMut, name: &str, value: &str) -> boo
 
 /// Name, value and the rest.
 fn split_header(bytes: &[u8]) -> Option<(&str, &str, &[u8])> {
+    let (name, value, rest) = split_bytes(bytes)?;
+    Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?, rest))
+}
+
+fn split_bytes(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (&[name_len, low, high], rest) = bytes.split_first_chunk::<3>()?;
     let (name, rest) = rest.split_at_checked(name_len.into())?;
     let (value, rest) = rest.split_at_checked(u16::from_le_bytes([low, high]).into())?;
-    Some((str::from_utf8(name).ok()?, str::from_utf8(value).ok()?, rest))
+    Some((name, value, rest))
 }
 
 #[cfg(test)]
