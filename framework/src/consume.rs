@@ -12,7 +12,7 @@ use crate::failure::RunError;
 use crate::policy::Order;
 use crate::queue::Queue;
 use crate::store::{Entry, Reader, Subject, Verdict};
-use crate::stream::Position;
+use crate::stream::{Position, check_key};
 use crate::tasks::Tasks;
 use crate::wiring::Wiring;
 
@@ -167,6 +167,8 @@ impl Consume {
                 .map_err(|error| Invalid::Key(error.to_string().into()))?;
             envelope.key = own.or(envelope.key);
         }
+        let key = envelope.key.as_deref().unwrap_or_default();
+        check_key(key).map_err(|error| Invalid::Key(error.to_string().into()))?;
         Ok(envelope)
     }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::envelope::Headers;
 use crate::message::{Message, json};
 use crate::outcome::Send;
-use crate::stream::Key;
+use crate::stream::{Key, KeyTooLong, check_key};
 
 mod outbox;
 mod sends;
@@ -80,10 +80,20 @@ impl<M: Message> Outgoing<M> {
         }
         let body = json::encode(&self.message)
             .map_err(|source| SendError::Body { type_name: M::TYPE, source })?;
+        if body.len() > BODY_BYTES_MAX {
+            return Err(SendError::TooLarge { type_name: M::TYPE, bytes: body.len() });
+        }
+        let headers = self.headers.as_bytes().len();
+        if headers > HEADERS_BYTES_MAX {
+            return Err(SendError::Headers { type_name: M::TYPE, bytes: headers });
+        }
         let key = self.message.key().map(|key| match near {
             Some(near) if **near == *key => near.clone(),
             _ => Key::from(key),
         });
+        if let Some(key) = &key {
+            check_key(key).map_err(|source| SendError::Key { type_name: M::TYPE, source })?;
+        }
         Ok(Send {
             topic: self.topic.unwrap_or(Cow::Borrowed(M::TOPIC)),
             type_name: Cow::Borrowed(M::TYPE),
@@ -115,6 +125,12 @@ pub trait MessageExt: Message {
 
 impl<M: Message> MessageExt for M {}
 
+/// The largest body of a message, in bytes of JSON.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The most that a message's own headers may take together, in bytes.
+pub const HEADERS_BYTES_MAX: usize = 64 << 10;
+
 /// A message could not be sent as the handler asked.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -129,6 +145,36 @@ pub enum SendError {
         type_name: &'static str,
         /// What serde says.
         source: serde_json::Error,
+    },
+    /// Its body is too large.
+    #[error(
+        "message `{type_name}` has {bytes} bytes of JSON, more than {BODY_BYTES_MAX}: send a \
+         reference to what is large"
+    )]
+    TooLarge {
+        /// The message's type.
+        type_name: &'static str,
+        /// Its size.
+        bytes: usize,
+    },
+    /// Its headers are too many.
+    #[error(
+        "message `{type_name}` has {bytes} bytes of headers, more than {HEADERS_BYTES_MAX}: put \
+         what is large into its body"
+    )]
+    Headers {
+        /// The message's type.
+        type_name: &'static str,
+        /// Their size.
+        bytes: usize,
+    },
+    /// Its key is too long.
+    #[error("message `{type_name}`: {source}")]
+    Key {
+        /// The message's type.
+        type_name: &'static str,
+        /// By how much.
+        source: KeyTooLong,
     },
     /// A header is too long.
     #[error(

@@ -10,6 +10,9 @@ use serde::de::DeserializeOwned;
 pub use endwise_macros::State;
 pub use serde_json::Value;
 
+/// The largest state of a key, in bytes of JSON. A handler that makes a larger one fails.
+pub const STATE_BYTES_MAX: usize = 1 << 20;
+
 /// A state: what a handler remembers of each key.
 ///
 /// A handler takes it by `&mut S` (then it needs [`Default`], the value of a key that has none
@@ -121,7 +124,14 @@ pub(crate) fn decode<S: State>(stored: &StateValue) -> Result<S, StateError> {
 /// A state as it will be stored.
 pub(crate) fn encode<S: State>(value: &S) -> Result<StateValue, StateError> {
     let json = json::encode(value).map_err(unwritable::<S>)?;
-    Ok(StateValue { schema: S::VERSION, json })
+    fitting::<S>(StateValue { schema: S::VERSION, json })
+}
+
+fn fitting<S: State>(value: StateValue) -> Result<StateValue, StateError> {
+    match value.json.len() {
+        bytes if bytes > STATE_BYTES_MAX => Err(StateError::TooLarge { state: S::NAME, bytes }),
+        _ => Ok(value),
+    }
 }
 
 /// What became of a state that was stored as `before`.
@@ -134,8 +144,8 @@ pub(crate) fn change<S: State>(
         (None, Some(_)) => Ok(StateChange::Delete),
         (Some(value), Some(before)) if before.schema == S::VERSION => {
             let json = json::encode_changed(value, &before.json).map_err(unwritable::<S>)?;
-            let put = |json| StateChange::Put(StateValue { schema: S::VERSION, json });
-            Ok(json.map_or(StateChange::Same, put))
+            let put = |json| fitting::<S>(StateValue { schema: S::VERSION, json });
+            Ok(json.map(put).transpose()?.map_or(StateChange::Same, StateChange::Put))
         }
         (Some(value), _) => encode(value).map(StateChange::Put),
     }
@@ -184,6 +194,17 @@ pub enum StateError {
         from: u32,
         /// What it says.
         source: BoxError,
+    },
+    /// It is too large.
+    #[error(
+        "state `{state}` has {bytes} bytes of JSON, more than {STATE_BYTES_MAX}: keep what grows \
+         under keys of its own, or outside"
+    )]
+    TooLarge {
+        /// The state's name.
+        state: &'static str,
+        /// Its size.
+        bytes: usize,
     },
     /// It has no JSON.
     #[error(

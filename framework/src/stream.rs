@@ -13,6 +13,29 @@ pub use ranges::Ranges;
 /// A message's key: what it is about. Messages of one key are handled in order.
 pub type Key = Arc<str>;
 
+/// The longest key, in bytes of UTF-8. It is stored with each of its states, and sent with each of
+/// its messages.
+pub const KEY_BYTES_MAX: usize = 400;
+
+/// A key that is longer than [`KEY_BYTES_MAX`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a key of {bytes} bytes is longer than {KEY_BYTES_MAX}: it begins with {start:?}; use a \
+     shorter name for what the message is about, or a hash of it"
+)]
+pub struct KeyTooLong {
+    bytes: usize,
+    start: String,
+}
+
+/// Refuses a key that is too long.
+pub(crate) fn check_key(key: &str) -> Result<(), KeyTooLong> {
+    if key.len() <= KEY_BYTES_MAX {
+        return Ok(());
+    }
+    Err(KeyTooLong { bytes: key.len(), start: key.chars().take(40).collect() })
+}
+
 /// The unit of identity and ownership: one of 256 parts of a topic.
 ///
 /// A broker's partition is only a road: a slot travels on partition `slot % partitions`, so

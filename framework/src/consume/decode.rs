@@ -33,8 +33,8 @@ pub enum Invalid {
     /// The digest does not fit.
     #[error("its digest does not fit its content: it was changed on the way")]
     Digest,
-    /// The handlers' message type says another key than the envelope.
-    #[error("its key cannot be read from its body: {0}")]
+    /// Its key cannot be read from its body, or is too long.
+    #[error("it has no usable key: {0}")]
     Key(Arc<str>),
 }
 

@@ -15,6 +15,7 @@ use crate::outcome::Send as Encoded;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::store::{Reader, StoreError, Verdict};
+use crate::stream::{KeyTooLong, check_key};
 
 /// Messages of a stream that take their place together.
 const CHUNK: usize = 256;
@@ -64,6 +65,9 @@ pub enum IntakeError {
          return the message, or send it through `&mut Outbox`"
     )]
     InHandler,
+    /// The source's name is too long.
+    #[error("the name of a source: {0}")]
+    Source(#[from] KeyTooLong),
     /// Too many messages wait to be taken in.
     #[error("{max} messages wait to be taken in: await those sends first")]
     Busy {
@@ -105,9 +109,12 @@ impl Producer {
         number: u64,
         message: I,
     ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
-        let from = Some((Arc::from(source), number));
-        let reply = message.into().encode(None).map_err(IntakeError::from);
-        let reply = reply.and_then(|message| self.enter(vec![(from, message)]));
+        let entered = || {
+            check_key(source)?;
+            let message = message.into().encode(None)?;
+            self.enter(vec![(Some((Arc::from(source), number)), message)])
+        };
+        let reply = entered();
         async move {
             let verdicts = reply?.await?;
             Ok(if verdicts.contains(&Verdict::Already) { Accepted::Already } else { Accepted::New })
@@ -124,6 +131,7 @@ impl Producer {
         source: &str,
         messages: impl Stream<Item = (u64, M)>,
     ) -> Result<Sent, IntakeError> {
+        check_key(source)?;
         let source: Arc<str> = source.into();
         let mut groups = pin!(messages.ready_chunks(CHUNK));
         let (mut replies, mut sent) = (FuturesOrdered::new(), Sent::default());
