@@ -19,16 +19,11 @@ pub(crate) fn holds(name: &str, rule: &Rule) {
             None => broken.push(format!("{}:{}: {}", found.file, found.line, found.what)),
         }
     }
-    let unneeded: Vec<_> =
-        unneeded.iter().map(|(file, what, _)| format!("{file}: {what}")).collect();
-    assert!(
-        broken.is_empty() && unneeded.is_empty(),
-        "\nrule {name}\n\nbroken:\n{}\n\ninstead: {}\n\nexceptions that nothing needs, to be \
-         removed in tests/tidy/src/rules:\n{}\n",
-        broken.join("\n"),
-        rule.instead,
-        unneeded.join("\n"),
-    );
+    for (file, what, _) in unneeded {
+        broken.push(format!("{file}: nothing needs its exception for {what} any more: remove it"));
+    }
+    let broken_at = broken.join("\n");
+    assert!(broken.is_empty(), "\n\nrule {name}\n{broken_at}\ninstead: {}\n\n", rule.instead);
 }
 
 /// Fails if the rule does not see its snippet.
@@ -49,6 +44,13 @@ pub(crate) fn findings(rule: &Rule, tree: &Tree) -> Vec<Finding> {
         match (&rule.never, &source.rust) {
             (Never::Text(texts), _) => text(source, texts, &mut add),
             (Never::ExampleWithout(files), _) => example(tree, source, files, &mut add),
+            (Never::ManifestsWithout { under, text }, _) => {
+                let is_one = under.iter().any(|folder| source.file.starts_with(folder))
+                    && source.file.ends_with("/Cargo.toml");
+                if is_one && !source.text.contains(text) {
+                    add(1, format!("no {text:?}"));
+                }
+            }
             (_, None) => {}
             (never, Some(rust)) if rule.of.has(source, rust) => match never {
                 Never::Names { of, except } => names(tree, rust, &rule.of, of, except, &mut add),
@@ -184,10 +186,95 @@ fn example(tree: &Tree, source: &Source, files: &[&str], add: &mut impl FnMut(us
     else {
         return;
     };
+    let folder = format!("examples/{name}/");
+    let first = tree.sources.iter().find(|other| other.file.starts_with(&folder));
+    if first.is_none_or(|first| first.file != source.file) {
+        return;
+    }
     for file in files {
         let wanted = format!("examples/{name}/{file}");
         if !tree.sources.iter().any(|other| other.file == wanted) {
             add(1, format!("no {wanted}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(of: Of, never: Never, files: &[(&str, &str)]) -> Vec<String> {
+        let rule = Rule { of, never, instead: "", but: &[], caught: ("", "") };
+        let sources = files.iter().map(|(file, text)| Source::new(file, (*text).to_owned()));
+        findings(&rule, &Tree::of(sources.collect())).into_iter().map(|found| found.what).collect()
+    }
+
+    const STORE: Never = Never::Names { of: &["crate::store"], except: &["crate::store::Entry"] };
+
+    #[test]
+    fn an_import_is_followed_to_what_it_stands_for() {
+        let found = of(
+            Of::Modules(&["crate::consume::lane"]),
+            STORE,
+            &[
+                (
+                    "framework/src/consume.rs",
+                    "pub mod lane; use crate::store::{Reader as R, Entry};",
+                ),
+                ("framework/src/consume/lane.rs", "use super::{Entry, R}; fn f(r: R, e: Entry) {}"),
+            ],
+        );
+        assert_eq!(found, ["crate::store::Reader", "crate::store::Reader"]);
+    }
+
+    #[test]
+    fn tests_documentation_and_fields_name_nothing() {
+        let found = of(
+            Of::Modules(&["crate::app"]),
+            STORE,
+            &[
+                ("framework/src/app.rs", "/// [`crate::store`]\n#[cfg(test)] mod tests;"),
+                ("framework/src/app/tests.rs", "use crate::store::Reader;"),
+                ("framework/src/app/a.rs", "#[cfg(test)] fn f<T, U>() { crate::store::f() }"),
+                (
+                    "framework/src/app/b.rs",
+                    "struct S { #[cfg(test)] s: crate::store::S, store: u8 }",
+                ),
+                ("framework/src/app/c.rs", "fn f() { let store = self.store.store(); }"),
+            ],
+        );
+        assert_eq!(found, [""; 0]);
+    }
+
+    #[test]
+    fn what_comes_after_a_test_and_within_a_macro_counts() {
+        let found = of(
+            Of::Modules(&["crate::app"]),
+            STORE,
+            &[
+                ("framework/src/app/a.rs", "#[cfg(test)] fn f() {} use crate::store::A;"),
+                ("framework/src/app/b.rs", "fn f() { select! { a = crate::store::B => {} } }"),
+                (
+                    "framework/src/app/c.rs",
+                    "#[cfg(test)] use a::{b, c}; use super::super::store::C;",
+                ),
+            ],
+        );
+        assert_eq!(found, ["crate::store::A", "crate::store::B", "crate::store::C"]);
+    }
+
+    #[test]
+    fn a_way_leads_over_other_modules() {
+        let found = of(
+            Of::Modules(&["crate::handler"]),
+            Never::Reaches(&["crate::store"]),
+            &[
+                ("framework/src/handler.rs", "use crate::Wiring;"),
+                ("framework/src/lib.rs", "mod wiring; pub use wiring::Wiring;"),
+                ("framework/src/wiring.rs", "fn f(r: crate::store::Reader) {}"),
+            ],
+        );
+        let way = "crate::handler → crate::wiring::Wiring → crate::store::Reader";
+        assert_eq!(found, [way]);
     }
 }

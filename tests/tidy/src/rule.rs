@@ -57,6 +57,8 @@ pub(crate) enum Never {
     Text(&'static [&'static str]),
     /// A folder of examples without one of these files.
     ExampleWithout(&'static [&'static str]),
+    /// A Cargo.toml under one of these folders without this text.
+    ManifestsWithout { under: &'static [&'static str], text: &'static str },
 }
 
 /// Where a rule does not hold, and why.

@@ -1,6 +1,6 @@
 //! What may be done in one place alone: acknowledge, publish, read a clock, spawn, queue.
 
-use crate::rule::{Never, Of, Rule, but, rules};
+use crate::rule::{But, Never, Of, Rule, but, rules};
 
 const BOUNDED: &str = "use queue::Queue, or a channel with a capacity; a VecDeque needs a line \
      here that says what bounds it";
@@ -39,7 +39,11 @@ rules! {
         instead: "only consume.rs settles with the broker, what the commit stage has proved",
         but: &[
             but("framework/src/consume.rs", "consumer.settle", "the one place"),
-            but("framework/src/broker/embedded/consumer.rs", "registrations.settle", "the broker's own knowledge"),
+            but(
+                "framework/src/broker/embedded/consumer.rs",
+                "registrations.settle",
+                "the broker's own knowledge of what it may forget",
+            ),
             but("framework/src/store/tables.rs", "inbox.settle", "the store's own knowledge"),
             but("framework/src/store/tables/plan.rs", "self.settle", "the store's own knowledge"),
         ],
@@ -58,7 +62,11 @@ rules! {
         instead: "send through the outcome or the intake; the relay publishes what is committed",
         but: &[
             but("framework/src/relay.rs", "publisher.publish", "the one place"),
-            but("framework/src/broker/embedded/writer.rs", "self.publish", "the broker's own writer"),
+            but(
+                "framework/src/broker/embedded/writer.rs",
+                "self.publish",
+                "the broker's writer, which writes what its publisher hands it",
+            ),
         ],
         caught: ("framework/src/consume.rs", "fn f() { self.publisher.publish(batch); }"),
     },
@@ -140,7 +148,50 @@ rules! {
             "VecDeque", "LinkedList", "FuturesUnordered", "FuturesOrdered", "BinaryHeap",
         ]),
         instead: BOUNDED,
-        but: &[],
+        but: QUEUES,
         caught: ("framework/src/service.rs", "struct S { waiting: VecDeque<u8> }"),
     },
 }
+
+/// What bounds each queue.
+const QUEUES: &[But] = &[
+    but("framework/src/queue.rs", "VecDeque", "its limit, which passing is an error"),
+    but(
+        "framework/src/consume/lane.rs",
+        "VecDeque",
+        "Limits::in_flight_max records, and the handlers of each",
+    ),
+    but("framework/src/consume/dispatch.rs", "VecDeque", "a run: RUN_MAX jobs of a lane"),
+    but(
+        "framework/src/consume/dispatch.rs",
+        "FuturesUnordered",
+        "the runs of one task: Limits::chunk",
+    ),
+    but(
+        "framework/src/intake/producer.rs",
+        "FuturesOrdered",
+        "CHUNKS_AHEAD, checked before each push",
+    ),
+    but("framework/src/journal/writer.rs", "VecDeque", "Options::spare_segments_max"),
+    but(
+        "framework/src/broker/embedded/consumer.rs",
+        "VecDeque",
+        "one frame's runs; frames of one read",
+    ),
+    but("framework/src/broker/embedded/subscribe.rs", "VecDeque", "the consumer's, empty"),
+    but(
+        "framework/src/broker/embedded/frames.rs",
+        "VecDeque",
+        "the disk limit; in memory the cache's bytes",
+    ),
+    but("framework/src/broker/embedded/segments.rs", "VecDeque", "the disk limit"),
+    but(
+        "framework/src/broker/embedded/topics.rs",
+        "VecDeque",
+        "the live frames, and so the disk limit",
+    ),
+    but("framework/src/broker/memory.rs", "VecDeque", "the partitions of a subscription"),
+    but("framework/src/store/memory.rs", "VecDeque", "the faults that a test injects"),
+    but("framework/src/store/outbox.rs", "VecDeque", "Limits::outbox_max open rows; SAMPLES"),
+    but("framework/src/store/sled/rows.rs", "VecDeque", "a page: PAGE_ROWS, PAGE_BYTES"),
+];
