@@ -27,7 +27,7 @@ const CHUNK: usize = 512;
 /// Messages from outside that take their place together, with whoever waits for them.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) messages: Vec<(Option<(Arc<str>, u64)>, Message)>,
+    pub(crate) messages: Vec<(Option<producer::Numbered>, Message)>,
     pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
     /// Their places among those that wait.
     pub(crate) waiting: producer::Waiting,

@@ -163,7 +163,7 @@ impl Producer {
     /// Takes a place for messages; the future waits for what becomes of them.
     fn enter(
         &self,
-        messages: Vec<(Option<(Arc<str>, u64)>, Encoded)>,
+        messages: Vec<(Option<Numbered>, Encoded)>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         if is_handling() {
@@ -177,6 +177,9 @@ impl Producer {
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
 }
+
+/// A source, and the number that it gives a message.
+pub(crate) type Numbered = (Arc<str>, u64);
 
 /// Places among the messages that wait; given back when their commit has been answered for.
 #[derive(Debug)]

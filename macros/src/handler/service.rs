@@ -37,20 +37,7 @@ pub(super) fn of(signature: &Signature, message: &Type, rest: &[Argument<'_>]) -
     }
     let name = &signature.ident;
     let wait = signature.asyncness.map(|_| quote!(.await));
-    let send = match &signature.output {
-        ReturnType::Type(_, ty) if !has_impl(ty) => {
-            let sender = sender(ty);
-            quote!(#sender(#returned, #call.returned())?;)
-        }
-        output => {
-            let place = match output {
-                ReturnType::Type(_, ty) => ty.span(),
-                ReturnType::Default => Span::mixed_site(),
-            };
-            let send_to = Ident::new("send_to", place);
-            quote!(#returned.#send_to(#call.returned())?;)
-        }
-    };
+    let send = send(&signature.output, &call, &returned);
     // One count for all dependencies, and none for a handler that has none.
     let (find, share) = if found.is_empty() {
         (None, None)
@@ -82,6 +69,24 @@ pub(super) fn of(signature: &Signature, message: &Type, rest: &[Argument<'_>]) -
         }))
     };
     quote_spanned!(place=> |#provided| { #build })
+}
+
+/// The statement that sends what is returned.
+fn send(output: &ReturnType, call: &Ident, returned: &Ident) -> TokenStream {
+    match output {
+        ReturnType::Type(_, ty) if !has_impl(ty) => {
+            let sender = sender(ty);
+            quote!(#sender(#returned, #call.returned())?;)
+        }
+        output => {
+            let place = match output {
+                ReturnType::Type(_, ty) => ty.span(),
+                ReturnType::Default => Span::mixed_site(),
+            };
+            let send_to = Ident::new("send_to", place);
+            quote!(#returned.#send_to(#call.returned())?;)
+        }
+    }
 }
 
 /// The function that sends what is returned, written so that it stands, for the compiler, where
