@@ -71,6 +71,6 @@ pub use consume::Invalid;
 pub use error::Result;
 pub use failure::{Cause, HandlerStopped, How, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
-pub use run::{Running, run, run_all, run_on};
+pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;

@@ -11,6 +11,27 @@ use crate::tasks::blocking;
 
 /// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
 /// runs, as a handle for intake, tests and embedding.
+///
+/// ```no_run
+/// use framework::Running;
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// struct Ping {}
+///
+/// #[handler]
+/// async fn ping(_: Ping) {}
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let app = App::new("pinger").handlers(handlers![ping]);
+///     let running = Running::start(framework::data_dir(), [app]).await?;
+///     for service in running.services() {
+///         service.producer().send(Ping {}).await?;
+///     }
+///     Ok(running.until_signal().await?)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Running {
     services: Vec<Service>,
@@ -59,6 +80,15 @@ impl Running {
         }
         let all = self.services.iter_mut().map(|service| Box::pin(service.ended()));
         futures::future::select_all(all).await.0
+    }
+
+    /// Waits for SIGTERM or ctrl-c, or for the first service that fails, then stops all.
+    ///
+    /// It listens from this call on: a signal before it ends the process at once, as a crash
+    /// would, and loses nothing.
+    pub async fn until_signal(self) -> Result<(), RunError> {
+        let mut signals = super::Signals::new()?;
+        super::until_signal(self, &mut signals).await
     }
 
     /// Stops all services in their order, then the broker.
