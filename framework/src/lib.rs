@@ -74,3 +74,20 @@ pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;
+
+/// The README and the guides: their code is compiled and run with the tests.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/guide/handlers.md")]
+    mod handlers {}
+    #[doc = include_str!("../../docs/guide/state.md")]
+    mod state {}
+    #[doc = include_str!("../../docs/guide/intake.md")]
+    mod intake {}
+    #[doc = include_str!("../../docs/guide/layers.md")]
+    mod layers {}
+    #[doc = include_str!("../../docs/guide/testing.md")]
+    mod testing {}
+}
