@@ -79,8 +79,9 @@ impl EmbeddedBroker {
     /// Opens the broker in `dir`, which is made if it does not exist. Blocks: all live segments are
     /// read and checked.
     ///
-    /// Errors, with nothing changed on disk: the directory is [locked](EmbeddedError::Locked), has
-    /// another [format](EmbeddedError::Format), or is damaged.
+    /// Errors, with nothing changed on disk: the directory is
+    /// [locked](crate::directory::DirectoryError::Locked), has another
+    /// [format](crate::directory::DirectoryError::Format), or is damaged.
     pub fn open(dir: impl Into<PathBuf>, options: EmbeddedOptions) -> Result<Self, BrokerError> {
         Self::open_on(RealDisk, dir.into(), options)
     }
