@@ -23,6 +23,21 @@ pub fn data_dir() -> PathBuf {
 ///
 /// The data are in [`data_dir`]. To send messages in from the same process, start it with
 /// [`Running::start`] instead, which gives you its producer.
+///
+/// ```no_run
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// struct Ping {}
+///
+/// #[handler]
+/// async fn ping(_: Ping) {}
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), RunError> {
+///     framework::run(App::new("pinger").handlers(handlers![ping])).await
+/// }
+/// ```
 pub async fn run(app: App) -> Result<(), RunError> {
     run_all([app]).await
 }
