@@ -41,7 +41,7 @@ pub struct App {
 
 impl App {
     /// A service of that name. The name is part of each message's identity: it stays when the
-    /// service is changed. It may not be empty or contain a slash.
+    /// service is changed. It consists of letters, digits, `.`, `_` and `-`.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         App {
             name: name.into(),
@@ -123,6 +123,19 @@ impl App {
 
     /// Starts the service on that broker and store, and returns a handle to it. Nothing runs if
     /// this fails.
+    ///
+    /// ```no_run
+    /// use framework::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+    /// use framework::prelude::*;
+    /// use framework::store::sled::SledStore;
+    ///
+    /// async fn serve(app: App) -> Result<(), RunError> {
+    ///     let broker = EmbeddedBroker::open("data/broker", EmbeddedOptions::default())?;
+    ///     let mut service = app.start(broker.clone(), SledStore::new("data/bank")).await?;
+    ///     service.ended().await?;
+    ///     Ok(broker.close().await?)
+    /// }
+    /// ```
     pub async fn start(
         self,
         broker: impl Broker,

@@ -1,4 +1,4 @@
-//! Errors of handlers: tried again, unless something in the chain says that this is permanent.
+//! Errors of handlers, and the mark that says: trying again cannot help.
 
 use std::error::Error;
 use std::fmt;
@@ -15,8 +15,11 @@ pub type Result<T, E = HandlerError> = std::result::Result<T, E>;
 
 /// Why a handler failed. Whatever converts into a boxed error becomes one with `?`.
 ///
-/// A failed delivery is tried again, unless an error in the chain is marked
-/// [permanent](HandlerError::permanent).
+/// An error, or one in its chain of sources, may be marked
+/// [permanent](HandlerError::permanent): trying again cannot help.
+///
+/// In this version the service stops at either, and the message is handled again after the next
+/// start; the mark changes what the [`RunError`](crate::RunError) says.
 ///
 /// ```
 /// use framework::prelude::*;
@@ -37,7 +40,7 @@ pub type Result<T, E = HandlerError> = std::result::Result<T, E>;
 pub struct HandlerError(BoxError);
 
 impl HandlerError {
-    /// An error of that text (or that error), after which the message is not tried again.
+    /// An error of that text (or that error), marked: trying again cannot help.
     pub fn permanent(error: impl Into<BoxError>) -> Self {
         HandlerError(Permanent::new(error.into()).into())
     }

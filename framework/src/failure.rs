@@ -12,7 +12,7 @@ use crate::stream::Position;
 use crate::tasks::TaskDied;
 
 /// Why a service did not start, or stopped.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// It did not start: no message was taken.
@@ -64,6 +64,13 @@ pub enum RunError {
         /// The message.
         position: Box<Position>,
     },
+}
+
+/// What it says to a person, for this is what a `main` that returns it prints.
+impl std::fmt::Debug for RunError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
 }
 
 /// A handler could not handle a message: the service stops, and the record stays unacknowledged.

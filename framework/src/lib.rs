@@ -3,6 +3,40 @@
 //! You write `#[handler]` functions; the framework is the end of the line. It owns the consume
 //! loop, the durable state, ordering and acknowledgements, and each accepted message has exactly
 //! one effect, in the order of its key.
+//!
+//! ```
+//! use framework::prelude::*;
+//!
+//! #[derive(Message, Serialize, Deserialize)]
+//! #[message(topic = "accounts", key = account)]
+//! struct Deposit {
+//!     account: String,
+//!     cents: i64,
+//! }
+//!
+//! #[derive(State, Default, Serialize, Deserialize)]
+//! struct Account {
+//!     balance: i64,
+//! }
+//!
+//! #[handler]
+//! async fn deposit(cmd: Deposit, account: &mut Account) {
+//!     account.balance += cmd.cents;
+//! }
+//!
+//! fn app() -> App {
+//!     App::new("bank").handlers(handlers![deposit])
+//! }
+//! ```
+//!
+//! By value = the message · `&mut T` = this key's durable state · `&T` = a dependency · what a
+//! handler returns is sent.
+//!
+//! [`run`] runs an app until a signal. [`Running`] and [`App::start`] give a [`Service`], whose
+//! [`Producer`] takes messages in. [`testing::TestApp`] runs it in a test, in memory. The guides in
+//! `docs/guide` go from the first handler to the tests; `docs/architecture.md` shows the inside.
+//!
+//! The modules below are in the order in which to read them.
 extern crate self as framework;
 
 // What a service is written with.
@@ -71,6 +105,25 @@ pub use consume::Invalid;
 pub use error::Result;
 pub use failure::{Cause, HandlerStopped, How, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
-pub use run::{Running, run, run_all, run_on};
+pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;
+
+/// The README and the guides: their code is compiled and run with the tests.
+#[cfg(doctest)]
+mod docs {
+    #[doc = include_str!("../../README.md")]
+    mod readme {}
+    #[doc = include_str!("../../docs/protocol.md")]
+    mod protocol {}
+    #[doc = include_str!("../../docs/guide/handlers.md")]
+    mod handlers {}
+    #[doc = include_str!("../../docs/guide/state.md")]
+    mod state {}
+    #[doc = include_str!("../../docs/guide/intake.md")]
+    mod intake {}
+    #[doc = include_str!("../../docs/guide/layers.md")]
+    mod layers {}
+    #[doc = include_str!("../../docs/guide/testing.md")]
+    mod testing {}
+}

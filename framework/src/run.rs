@@ -1,5 +1,7 @@
 //! Running: services until a signal stops them.
 
+use std::path::PathBuf;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
@@ -11,12 +13,31 @@ mod running;
 
 pub use running::Running;
 
-/// Where `run` and `run_all` keep their data unless `ENDWISE_DATA` says otherwise.
-const DATA: &str = "endwise-data";
+/// Where [`run`] and [`run_all`] keep their data: in the directory that the environment variable
+/// `ENDWISE_DATA` names, or in `endwise-data` below the current one if it is unset.
+pub fn data_dir() -> PathBuf {
+    std::env::var_os("ENDWISE_DATA").unwrap_or_else(|| "endwise-data".into()).into()
+}
 
 /// Runs a service on the embedded broker and store until SIGTERM or ctrl-c, or until it fails.
 ///
-/// The data are in the directory that `ENDWISE_DATA` names, `endwise-data` if it is unset.
+/// The data are in [`data_dir`]. To send messages in from the same process, start it with
+/// [`Running::start`] instead, which gives you its producer.
+///
+/// ```no_run
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// struct Ping {}
+///
+/// #[handler]
+/// async fn ping(_: Ping) {}
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), RunError> {
+///     framework::run(App::new("pinger").handlers(handlers![ping])).await
+/// }
+/// ```
 pub async fn run(app: App) -> Result<(), RunError> {
     run_all([app]).await
 }
@@ -24,12 +45,11 @@ pub async fn run(app: App) -> Result<(), RunError> {
 /// Runs several services in one process, on one embedded broker, until SIGTERM or ctrl-c, or until
 /// one of them fails; then all are stopped.
 ///
-/// The data are in the directory that `ENDWISE_DATA` names, `endwise-data` if it is unset: the
-/// broker's in `broker`, each service's in a directory of its name.
+/// The data are in [`data_dir`]: the broker's in `broker`, each service's in a directory of its
+/// name.
 pub async fn run_all(apps: impl IntoIterator<Item = App>) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let data = std::env::var_os("ENDWISE_DATA").unwrap_or_else(|| DATA.into());
-    let running = Running::start(data, apps).await?;
+    let running = Running::start(data_dir(), apps).await?;
     until_signal(running, &mut signals).await
 }
 

@@ -17,10 +17,13 @@ mod component;
 pub enum StartError {
     /// The service's name cannot be part of an identity.
     #[error(
-        "the service's name {0:?} is empty, contains a slash, or is \"broker\": give App::new \
-         another one"
+        "the service cannot be named {0:?}: a name consists of letters (a-z, A-Z), digits, `.`, \
+         `_` and `-`, and is not \".\", \"..\" or \"broker\"; give App::new another one"
     )]
     Name(Arc<str>),
+    /// Two services that are to run together have one name.
+    #[error("two services are named {0:?}, and would have one directory: give one another name")]
+    SameService(Arc<str>),
     /// A dependency was not provided.
     #[error(
         "handler {handler:?} ({location}) takes &{type_name}, which nothing provides: add \
@@ -132,9 +135,7 @@ pub enum StartError {
 
 /// Checks an app and makes it ready to run.
 pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
-    if app.name.is_empty() || app.name.contains('/') || &*app.name == "broker" {
-        return Err(StartError::Name(Arc::clone(&app.name)));
-    }
+    check_name(&app.name)?;
     let specs: Vec<&Spec> = app.entries.iter().map(|entry| entry.spec()).collect();
     check_names(&specs)?;
     specs.iter().try_for_each(|spec| check_states(spec))?;
@@ -161,6 +162,15 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
         });
     }
     Ok(Wiring { service: Arc::clone(&app.name), handlers, states, routes: routes(app) })
+}
+
+/// A service's name is part of paths, headers and identities, and is itself in each of them.
+fn check_name(name: &Arc<str>) -> Result<(), StartError> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if name.is_empty() || !name.chars().all(fits) || matches!(&**name, "." | ".." | "broker") {
+        return Err(StartError::Name(Arc::clone(name)));
+    }
+    Ok(())
 }
 
 fn check_names(specs: &[&Spec]) -> Result<(), StartError> {

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::{BoxError, HandlerError, Result};
 
-/// An error that is marked permanent: the message is not tried again.
+/// An error that is marked permanent: trying again cannot help.
 ///
 /// It reads like the error that it marks. Its source is the mark, whose source is the marked
 /// error's: two links, because a library that boxes errors in a type of its own (anyhow does)
@@ -74,7 +74,7 @@ pub fn is_permanent(error: &(dyn Error + 'static)) -> bool {
 
 /// Marks an error as permanent.
 pub trait ErrorExt {
-    /// This error, marked: the message that caused it is not tried again.
+    /// This error, marked: for the message that caused it, trying again cannot help.
     ///
     /// ```
     /// use framework::prelude::*;
@@ -95,7 +95,7 @@ impl<E: Into<HandlerError>> ErrorExt for E {
 
 /// Marks the error of a result as permanent.
 pub trait ResultExt<T> {
-    /// This result, its error marked: the message that caused it is not tried again.
+    /// This result, its error marked: for the message that caused it, trying again cannot help.
     ///
     /// ```
     /// use framework::prelude::*;

@@ -1,16 +1,40 @@
 //! Several services in one process, with their data in one directory.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::app::App;
 use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
 use crate::failure::RunError;
 use crate::service::Service;
+use crate::start::StartError;
 use crate::store::sled::SledStore;
 use crate::tasks::blocking;
 
 /// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
 /// runs, as a handle for intake, tests and embedding.
+///
+/// ```no_run
+/// use framework::Running;
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// struct Ping {}
+///
+/// #[handler]
+/// async fn ping(_: Ping) {}
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let app = App::new("pinger").handlers(handlers![ping]);
+///     let running = Running::start(framework::data_dir(), [app]).await?;
+///     for service in running.services() {
+///         service.producer().send(Ping {}).await?;
+///     }
+///     Ok(running.until_signal().await?)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Running {
     services: Vec<Service>,
@@ -19,19 +43,31 @@ pub struct Running {
 
 impl Running {
     /// Starts services with their data in a directory: the broker's in `broker`, each service's in
-    /// a directory of its name.
+    /// a directory of its name. If one of them cannot start, those before it are stopped again.
     pub async fn start(
         data: impl Into<PathBuf>,
         apps: impl IntoIterator<Item = App>,
     ) -> Result<Running, RunError> {
-        let data = data.into();
+        let (data, apps): (PathBuf, Vec<App>) = (data.into(), apps.into_iter().collect());
+        let mut names = BTreeSet::new();
+        if let Some(again) = apps.iter().find(|app| !names.insert(Arc::clone(&app.name))) {
+            return Err(StartError::SameService(Arc::clone(&again.name)).into());
+        }
         let dir = data.join("broker");
         let broker =
             blocking(move || EmbeddedBroker::open(dir, EmbeddedOptions::default())).await??;
         let mut running = Running { services: Vec::new(), broker: Some(broker.clone()) };
         for app in apps {
             let store = SledStore::new(data.join(app.name()));
-            running.services.push(app.start(broker.clone(), store).await?);
+            match app.start(broker.clone(), store).await {
+                Ok(service) => running.services.push(service),
+                Err(error) => {
+                    drop(broker);
+                    // What stops those that run already is the first error, and is told.
+                    let _ = running.stop().await;
+                    return Err(error);
+                }
+            }
         }
         Ok(running)
     }
@@ -95,6 +131,15 @@ impl Running {
         }
     }
 
+    /// Waits for SIGTERM or ctrl-c, or for the first service that fails, then stops all.
+    ///
+    /// It listens from this call on: a signal before it ends the process at once, as a crash
+    /// would, and loses nothing.
+    pub async fn until_signal(self) -> Result<(), RunError> {
+        let mut signals = super::Signals::new()?;
+        super::until_signal(self, &mut signals).await
+    }
+
     /// Stops all services in their order, then the broker.
     pub async fn stop(self) -> Result<(), RunError> {
         let mut result = Ok(());
@@ -105,5 +150,48 @@ impl Running {
             result = result.and(broker.close().await.map_err(RunError::from));
         }
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prelude::*;
+
+    #[derive(Message, Serialize, Deserialize)]
+    struct Ping {}
+
+    #[handler]
+    fn ping(_: Ping) {}
+
+    #[handler]
+    fn lacking(_: Ping, _: &String) {}
+
+    fn named(name: &str, handlers: Handlers) -> App {
+        App::new(name).handlers(handlers)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_service_that_cannot_start_leaves_none_running() {
+        let home = tempfile::tempdir().unwrap();
+        let pair = [named("a", handlers![ping]), named("b", handlers![lacking])];
+        let error = Running::start(home.path(), pair).await.unwrap_err();
+        assert!(matches!(error, RunError::Start(StartError::MissingDependency { .. })), "{error}");
+
+        let alone = Running::start(home.path(), [named("a", handlers![ping])]).await.unwrap();
+        alone.stop().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_name_is_one_services_and_fits_into_paths_and_headers() {
+        let home = tempfile::tempdir().unwrap();
+        let twice = ["a", "a"].map(|name| named(name, handlers![ping]));
+        let error = Running::start(home.path(), twice).await.unwrap_err();
+        assert!(matches!(error, RunError::Start(StartError::SameService(_))), "{error}");
+        for name in ["", "..", "broker", "a/b", "a;b", "a b"] {
+            let app = named(name, handlers![ping]);
+            let error = Running::start(home.path(), [app]).await.unwrap_err();
+            assert!(matches!(error, RunError::Start(StartError::Name(_))), "{name:?}: {error}");
+        }
     }
 }

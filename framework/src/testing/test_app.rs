@@ -15,7 +15,7 @@ use crate::store::memory::MemoryStore;
 ///
 /// Give the test paused time, and each run of it is the same, byte for byte:
 ///
-/// ```
+/// ```test_harness
 /// use framework::prelude::*;
 /// use framework::testing::TestApp;
 ///
@@ -35,11 +35,8 @@ use crate::store::memory::MemoryStore;
 ///     greeted.times += 1;
 /// }
 ///
-/// # /*
 /// #[tokio::test(start_paused = true)]
-/// # */
-/// # #[tokio::main(flavor = "current_thread")]
-/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// async fn each_name_is_counted() -> Result<(), Box<dyn std::error::Error>> {
 ///     let mut app = TestApp::start(App::new("greeter").handlers(handlers![greet])).await?;
 ///     app.publish(Hello { name: "ada".into() }).await?;
 ///     app.settle().await?;
@@ -85,6 +82,11 @@ impl TestApp {
 
     /// Waits until everything that was sent is handled, and everything that this caused. What
     /// goes to a topic that no app on the broker reads waits for nobody.
+    ///
+    /// Where several apps share a broker, it waits for all of them on a runtime of one thread,
+    /// which is `#[tokio::test]`'s own.
+    ///
+    /// Errors: how the service ended, told once.
     pub async fn settle(&mut self) -> Result<(), RunError> {
         let (mut broker, mut open) = (self.broker.changes(), self.service.open());
         loop {
