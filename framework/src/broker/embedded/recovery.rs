@@ -102,9 +102,9 @@ impl Replay {
             state.registrations.restore(consumer);
         }
         for (place, runs) in self.frames {
-            let known = runs.iter().all(|run| state.topics.partition(run.road).is_some());
-            if !known {
-                return Err(EmbeddedError::Frame("it names a topic that no snapshot explains"));
+            if !runs.iter().all(|run| state.topics.continues(run)) {
+                let reason = "it names a topic that no snapshot explains, or leaves offsets out";
+                return Err(EmbeddedError::Frame(reason));
             }
             state.show(Written { place, runs, bytes: Bytes::new() }, 0);
         }

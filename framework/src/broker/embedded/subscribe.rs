@@ -72,6 +72,12 @@ fn place(
             partitions.push(Reading { road, id, next });
         }
     }
+    for (id, cursor) in &subscription.cursors {
+        if !partitions.iter().any(|reading| *reading.id == *id) {
+            let consumer = &*subscription.consumer;
+            tracing::warn!(consumer, partition = %id, cursor, "this broker has no such partition");
+        }
+    }
     partitions.sort_by_key(|reading| reading.road);
     partitions.dedup_by_key(|reading| reading.road);
     Ok((partitions, lost))

@@ -10,6 +10,7 @@ use crate::testing::broker_conformance::{CursorBeyondEnd, Features, Subject, bro
 
 mod directory;
 mod faults;
+mod format;
 mod group;
 mod kill;
 mod limits;

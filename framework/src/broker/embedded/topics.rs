@@ -99,13 +99,20 @@ impl Topics {
         self.get(road.topic)?.partitions.get(road.partition as usize)
     }
 
+    /// Whether a run is of a known partition and goes on where the last one ended.
+    pub(super) fn continues(&self, run: &Run) -> bool {
+        let ends = |partition: &Partition| partition.runs.is_empty() || partition.end == run.first;
+        self.partition(run.road).is_some_and(ends)
+    }
+
     /// Makes a durable run known.
-    pub(super) fn append(&mut self, run: &Run, frame: u64) -> Option<()> {
-        let topic = self.topics.get_mut(run.road.topic as usize)?;
-        let partition = topic.partitions.get_mut(run.road.partition as usize)?;
-        partition.runs.push_back((run.first, frame));
-        partition.end = run.end();
-        Some(())
+    pub(super) fn append(&mut self, run: &Run, frame: u64) {
+        let topic = self.topics.get_mut(run.road.topic as usize);
+        let partition = topic.and_then(|t| t.partitions.get_mut(run.road.partition as usize));
+        if let Some(partition) = partition {
+            partition.runs.push_back((run.first, frame));
+            partition.end = run.end();
+        }
     }
 
     /// Forgets what lies in frames before sequence `below`.

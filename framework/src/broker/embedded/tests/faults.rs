@@ -49,7 +49,12 @@ impl Stopped {
         drop(changed.wait_while(faults.lock().unwrap(), |faults| !faults.stands).unwrap());
     }
 
-    pub(super) fn go_on(&self) {
+    /// Lets the sync go on, as dropping this does.
+    pub(super) fn go_on(self) {}
+}
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
         self.0.set(|faults| faults.stop = false);
     }
 }

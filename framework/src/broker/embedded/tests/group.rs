@@ -61,3 +61,32 @@ async fn what_gathers_during_a_sync_shares_the_next() {
     }
     assert_eq!(disk.syncs() - before, 2, "one for the first, one for the nine that came meanwhile");
 }
+
+#[tokio::test]
+async fn a_record_can_be_fetched_only_once_it_is_durable() {
+    let (home, copied) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let disk = super::faults::FaultyDisk::default();
+    let broker = super::EmbeddedBroker::open_on(disk.clone(), home.path().into(), small()).unwrap();
+    let mut consumer = broker.subscribe(subscription("a", &["t"])).await.unwrap();
+    let mut publisher = broker.publisher().await.unwrap();
+    publisher.publish(vec![publication("t", "k", 0)]).await.unwrap();
+    assert_eq!(fetch(&mut *consumer, 1).await[0].body, "0");
+
+    let stopped = disk.stop_at_sync();
+    let mut publishing = pin!(publisher.publish(vec![publication("t", "k", 1)]));
+    assert!(futures::poll!(&mut publishing).is_pending());
+    stopped.wait_until_reached();
+    let mut fetching = pin!(consumer.fetch(1, 1 << 20));
+    assert!(futures::poll!(&mut fetching).is_pending());
+    assert!(futures::poll!(&mut publishing).is_pending());
+    // Killed here, the next process finds what was acknowledged, and the rest whole or not at all.
+    super::kill::copy(home.path(), copied.path());
+    let found = open(copied.path(), small());
+    let mut again = found.subscribe(subscription("a", &["t"])).await.unwrap();
+    for (n, record) in again.fetch(10, 1 << 20).await.unwrap().into_iter().enumerate() {
+        assert_eq!(record.body, n.to_string());
+    }
+    stopped.go_on();
+    publishing.await.unwrap();
+    assert_eq!(fetching.await.unwrap()[0].body, "1");
+}

@@ -141,6 +141,8 @@ async fn play(steps: Vec<Step>, cache_bytes_max: u64) {
                 fetched[consumer].clear();
             }
             Step::Kill => {
+                // A process dies at one moment; copying takes longer, so nothing may move.
+                super::writer_is_idle(&broker).await;
                 let copied = TempDir::new().unwrap();
                 copy(homes.last().unwrap().path(), copied.path());
                 consumers = [None, None];
@@ -159,7 +161,7 @@ async fn play(steps: Vec<Step>, cache_bytes_max: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn nothing_acknowledged_is_lost_when_the_process_is_killed(

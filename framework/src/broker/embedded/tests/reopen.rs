@@ -34,6 +34,23 @@ async fn a_reopened_broker_has_the_same_records_and_incarnations() {
 }
 
 #[tokio::test]
+async fn topics_without_a_consumer_are_there_again() {
+    let home = TempDir::new().unwrap();
+    for n in 0..3 {
+        let broker = open(home.path(), small());
+        publish(&broker, publications(&format!("topic-{n}"), 10)).await;
+        publish(&broker, publications(&format!("another-{n}"), 10)).await;
+    }
+    let broker = open(home.path(), small());
+    let topics = ["topic-0", "another-0", "topic-1", "another-1", "topic-2", "another-2"];
+    let mut consumer = broker.subscribe(subscription("a", &topics)).await.unwrap();
+    let records = fetch(&mut *consumer, 60).await;
+    for topic in topics {
+        assert_eq!(records.iter().filter(|r| &*r.partition.topic == topic).count(), 10);
+    }
+}
+
+#[tokio::test]
 async fn a_topic_of_another_directory_is_another_incarnation() {
     let (one, two) = (TempDir::new().unwrap(), TempDir::new().unwrap());
     let mut incarnations = Vec::new();
