@@ -1,5 +1,7 @@
 //! A service in a test: in memory, on paused time, the same each time it runs.
 
+use futures::FutureExt;
+
 use crate::app::App;
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
@@ -84,12 +86,16 @@ impl TestApp {
     }
 
     /// Waits until everything that was sent is handled, and everything that this caused. What
-    /// goes to a topic that no app on the broker reads waits for nobody.
+    /// goes to a topic that no app on the broker reads waits for nobody. An error says why the
+    /// service has ended.
     pub async fn settle(&mut self) -> Result<(), RunError> {
         let (mut broker, mut open) = (self.broker.changes(), self.service.open());
         loop {
             broker.mark_unchanged();
             open.mark_unchanged();
+            if let Some(ended) = self.service.ended().now_or_never() {
+                return ended;
+            }
             if *open.borrow() == 0 && self.broker.is_settled() {
                 return Ok(());
             }
