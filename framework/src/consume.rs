@@ -103,8 +103,10 @@ impl Consume {
             if is_stopping && self.is_drained() {
                 return self.state.failure.map_or(Ok(()), Err);
             }
-            let may_fetch = !is_stopping && self.has_room();
+            // One look at the outbox decides both: between two looks the relay may empty it, and
+            // the loop would neither fetch nor wait for a change.
             let is_held_up = *self.open.borrow_and_update() >= self.limits.outbox_max;
+            let may_fetch = !is_stopping && !is_held_up && self.has_room();
             tokio::select! {
                 biased;
                 settled = self.settled.take(usize::MAX) => self.on_settled(settled).await?,
@@ -130,7 +132,6 @@ impl Consume {
     fn has_room(&self) -> bool {
         self.state.records < self.limits.in_flight_max
             && self.state.bytes < self.limits.in_flight_bytes_max
-            && *self.open.borrow() < self.limits.outbox_max
     }
 
     fn on_records(&mut self, records: Vec<Record>) -> Result<(), RunError> {
@@ -155,12 +156,14 @@ impl Consume {
         Ok(())
     }
 
-    /// The message in a record, with the key that its type gives it where the sender names none.
+    /// The message in a record, with the key that its type gives it where the sender names none,
+    /// or is none of ours.
     fn envelope(&mut self, record: &Record) -> Result<Envelope, Invalid> {
         let wiring = &self.wiring;
         let only_type = || wiring.only_type(&record.partition.topic);
         let mut envelope = self.decoder.decode(record, only_type)?;
-        if matches!(envelope.position, Position::Foreign(..))
+        let is_foreign = matches!(envelope.position, Position::Foreign(..));
+        if (is_foreign || envelope.key.is_none())
             && let Some(route) = wiring.route(&envelope.topic, &envelope.type_name)
         {
             let own = (route.key_of)(&envelope.body)
@@ -178,19 +181,23 @@ impl Consume {
         let position = envelope.position.clone();
         match admission {
             Admission::Joined => self.counts.count_duplicates(1),
-            Admission::Duplicate => self.settle_copies(position, vec![record])?,
+            Admission::Duplicate => {
+                self.counts.count_duplicates(1);
+                self.settle_with(position, vec![record])?;
+            }
             Admission::NotMine => {
                 let floor = envelope.context.floor;
-                self.queue(Subject::NotMine { position, floor }, vec![record], Ticket::NotMine)?;
+                let ticket = Ticket::NotMine(position.clone());
+                self.queue(Subject::NotMine { position, floor }, vec![record], ticket)?;
             }
             Admission::Start(handlers) => self.enter_lanes(envelope, handlers),
         }
         Ok(())
     }
 
-    /// A copy of a settled position takes the same door as an outcome.
-    fn settle_copies(&mut self, at: Position, records: Vec<RecordRef>) -> Result<(), RunError> {
-        self.counts.count_duplicates(records.len() as u64);
+    /// Records of a position that is settled, or will be by an outcome that is queued, take the
+    /// same door as an outcome. If that one is refused, so are they.
+    fn settle_with(&mut self, at: Position, records: Vec<RecordRef>) -> Result<(), RunError> {
         self.queue(Subject::Duplicate { position: at.clone() }, records, Ticket::Copy(at))
     }
 
@@ -239,12 +246,18 @@ impl Consume {
 
     fn on_ended(&mut self, ended: Vec<Ran>) -> Result<(), RunError> {
         let mut work = Vec::with_capacity(ended.len());
+        let mut completed = Vec::new();
         for ran in ended {
             self.state.lanes -= 1;
             self.lanes.ended(&ran.lane, ran.handled.len(), ran.rest, ran.states);
             for handled in ran.handled {
                 let position = handled.job.envelope.position.clone();
-                let done = self.admit.outcome(&position);
+                let mut done = self.admit.outcome(&position);
+                if handled.job.handlers.len() > 1 && !done.is_empty() {
+                    // The outcome of another handler may still be refused while this one holds,
+                    // so the records go by themselves: behind all of them.
+                    completed.push((position.clone(), std::mem::take(&mut done)));
+                }
                 let name = self.wiring.name(handled.job.handler).unwrap_or_default();
                 let entry = Entry {
                     run: Some(ran.number),
@@ -265,7 +278,8 @@ impl Consume {
             }
         }
         self.state.uncommitted += work.len();
-        Ok(self.work.push(work)?)
+        self.work.push(work)?;
+        completed.into_iter().try_for_each(|(at, records)| self.settle_with(at, records))
     }
 
     async fn on_settled(&mut self, settled: Vec<Settled>) -> Result<(), RunError> {
@@ -277,12 +291,12 @@ impl Consume {
                 Ticket::Job(lane, job) => {
                     self.on_outcome(lane, job, settled.verdict, settled.refused)?
                 }
-                Ticket::Copy(at) if settled.verdict != Verdict::Applied => {
+                Ticket::Copy(at) | Ticket::NotMine(at) if settled.verdict != Verdict::Applied => {
                     if let Some(records) = self.admit.join(&at, settled.refused) {
-                        self.settle_copies(at, records)?;
+                        self.settle_with(at, records)?;
                     }
                 }
-                Ticket::Copy(_) | Ticket::NotMine => {}
+                Ticket::Copy(_) | Ticket::NotMine(_) => {}
             }
         }
         self.state.records -= committed.len();

@@ -111,6 +111,17 @@ pub enum StartError {
         /// The handler.
         handler: Arc<str>,
     },
+    /// Something is renamed to a name that the app lacks.
+    #[error(
+        "{old:?} is renamed to {new:?}, which no handler of the app is called and no state that \
+         one takes: correct the new name, or list the handler"
+    )]
+    RenamedToUnknown {
+        /// The name before.
+        old: Arc<str>,
+        /// The name that the app lacks.
+        new: Arc<str>,
+    },
     /// The store holds a state that the app lacks.
     #[error(
         "the store holds values of state {state:?}, which no handler of the app takes: list one \
@@ -208,6 +219,10 @@ fn routes(app: &App) -> BTreeMap<Arc<str>, Topic> {
             names: Arc::from([]),
             key_of: entry.key_of(),
         });
+        if spec.keyed {
+            // Handlers may take one type of the wire as several Rust types; one with a key says it.
+            route.key_of = entry.key_of();
+        }
         route.handlers.push(number);
         let names = route.names.iter().cloned().chain([Arc::from(spec.name)]);
         route.names = names.collect();
@@ -236,6 +251,8 @@ pub(crate) fn check_found(
     app: &Catalog,
     renames: &Renames,
 ) -> Result<(), StartError> {
+    check_renames(&renames.handlers, &app.handlers)?;
+    check_renames(&renames.states, &app.states)?;
     let renamed = |pairs: &[(Arc<str>, Option<Arc<str>>)], name: &Arc<str>| {
         pairs.iter().any(|(old, _)| old == name)
     };
@@ -253,6 +270,24 @@ pub(crate) fn check_found(
         if !app.types.contains(pair) && !renames.types.contains(pair) {
             let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
             return Err(StartError::UnknownType { topic, type_name });
+        }
+    }
+    Ok(())
+}
+
+/// Checks that nothing is renamed to a name that the app lacks: what the store keeps for the old
+/// name would be nobody's.
+fn check_renames(
+    renames: &[(Arc<str>, Option<Arc<str>>)],
+    known: &[Arc<str>],
+) -> Result<(), StartError> {
+    for (index, (old, new)) in renames.iter().enumerate() {
+        let Some(new) = new else { continue };
+        // What was renamed once may be renamed again, or retired, by a line behind.
+        let goes_on = renames.iter().skip(index + 1).any(|(later, _)| later == new);
+        if !known.contains(new) && !goes_on {
+            let (old, new) = (Arc::clone(old), Arc::clone(new));
+            return Err(StartError::RenamedToUnknown { old, new });
         }
     }
     Ok(())

@@ -129,12 +129,24 @@ impl Admit {
                 }
             },
             Position::Foreign(partition, offset) => match self.partitions.get_mut(partition) {
-                Some(seen) => seen.insert(*offset),
+                Some(seen) => pass(seen, *offset),
                 None => {
                     let seen = self.partitions.entry(Arc::clone(partition)).or_default();
-                    seen.insert(*offset)
+                    pass(seen, *offset)
                 }
             },
         }
     }
+}
+
+/// Adds an offset with those that were passed on the way to it: records with positions of their
+/// own lie between, and a partition where both kinds mix must stay one range. Whether it is new.
+fn pass(seen: &mut Ranges, offset: u64) -> bool {
+    if seen.contains(offset) {
+        return false;
+    }
+    // A partition is read in the order of its offsets, so none below comes as new any more.
+    let below = seen.runs().iter().rev().find(|&&(_, last)| last < offset);
+    let first = below.map_or(offset, |&(_, last)| last + 1);
+    seen.insert_run(first, offset)
 }

@@ -43,7 +43,7 @@ pub(crate) enum Ticket {
     /// A handler's.
     Job(LaneKey, Job),
     /// A message's that no handler here takes.
-    NotMine,
+    NotMine(Position),
     /// A further copy's.
     Copy(Position),
 }

@@ -19,8 +19,8 @@ pub(super) fn components(specs: &[&Spec]) -> Result<Vec<usize>, StartError> {
                 component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);
             }
         }
-        check_order(spec)?;
     }
+    specs.iter().try_for_each(|spec| check_order(spec))?;
     Ok(component)
 }
 

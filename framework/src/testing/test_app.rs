@@ -1,5 +1,7 @@
 //! A service in a test: in memory, on paused time, the same each time it runs.
 
+use futures::FutureExt;
+
 use crate::app::App;
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
@@ -92,6 +94,9 @@ impl TestApp {
         loop {
             broker.mark_unchanged();
             open.mark_unchanged();
+            if let Some(ended) = self.service.ended().now_or_never() {
+                return ended;
+            }
             if *open.borrow() == 0 && self.broker.is_settled() {
                 return Ok(());
             }

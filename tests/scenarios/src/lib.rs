@@ -2,6 +2,8 @@
 #![cfg(test)]
 
 mod bank;
+mod ledger;
+mod support;
 
 mod a_chain_of_handlers_commits_each_effect_once;
 mod a_copy_of_a_message_has_no_effect;
@@ -12,6 +14,7 @@ mod a_producer_inside_a_handler_is_an_error;
 mod commit_errors_lose_and_double_nothing;
 mod handlers_of_one_key_run_in_order;
 mod layers_wrap_on_three_levels;
+mod random_crashes_lose_and_double_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod the_same_seed_gives_the_same_trace;
 mod the_store_refuses_an_app_that_lacks_something;

@@ -1,0 +1,108 @@
+//! A service for random runs: one message with three handlers in three components, one of which
+//! sends on, and a check that each effect took place once and in order.
+
+use framework::prelude::*;
+use framework::testing::TestApp;
+
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[message(topic = "moves", key = account)]
+pub(crate) struct Move {
+    pub(crate) account: u64,
+    pub(crate) number: u64,
+    /// How often its handlers let others run.
+    pub(crate) yields: u64,
+}
+
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[message(topic = "moved", key = account)]
+pub(crate) struct Moved {
+    account: u64,
+    numbers: Vec<u64>,
+}
+
+#[derive(Clone, Debug, Message, Serialize, Deserialize)]
+#[message(topic = "ticks", key = account)]
+pub(crate) struct Tick {
+    account: u64,
+    number: u64,
+}
+
+#[derive(Default, State, Serialize, Deserialize)]
+pub(crate) struct Book {
+    numbers: Vec<u64>,
+}
+
+#[derive(Default, State, Serialize, Deserialize)]
+pub(crate) struct Copy {
+    numbers: Vec<u64>,
+}
+
+#[derive(Default, State, Serialize, Deserialize)]
+pub(crate) struct Sums {
+    lengths: Vec<usize>,
+}
+
+#[derive(Default, State, Serialize, Deserialize)]
+pub(crate) struct Ticks {
+    numbers: Vec<u64>,
+}
+
+async fn yield_often(times: u64) {
+    for _ in 0..times {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[handler]
+async fn book(message: Move, book: &mut Book) -> Moved {
+    yield_often(message.yields % 5).await;
+    book.numbers.push(message.number);
+    Moved { account: message.account, numbers: book.numbers.clone() }
+}
+
+#[handler]
+async fn copy(message: Move, copy: &mut Copy) {
+    yield_often(message.yields % 3).await;
+    copy.numbers.push(message.number);
+}
+
+#[handler(order = none)]
+async fn tick(message: Move) -> Tick {
+    yield_often(message.yields % 7).await;
+    Tick { account: message.account, number: message.number }
+}
+
+#[handler]
+async fn sum(message: Moved, sums: &mut Sums) {
+    sums.lengths.push(message.numbers.len());
+}
+
+#[handler]
+async fn ticked(message: Tick, ticks: &mut Ticks) {
+    ticks.numbers.push(message.number);
+}
+
+pub(crate) fn app() -> App {
+    App::new("ledger").layer(Trace::new()).handlers(handlers![book, copy, tick, sum, ticked])
+}
+
+/// Checks that exactly these moves (account and number) took effect, in this order.
+pub(crate) async fn check(app: &TestApp, moves: &[(u64, u64)]) -> anyhow::Result<()> {
+    let mut accounts: Vec<u64> = moves.iter().map(|(account, _)| *account).collect();
+    accounts.sort_unstable();
+    accounts.dedup();
+    for account in accounts {
+        let sent: Vec<u64> = moves.iter().filter(|m| m.0 == account).map(|m| m.1).collect();
+        let key = account.to_string();
+        let numbers = app.state::<Book>(&key).await?.unwrap_or_default().numbers;
+        assert_eq!(numbers, sent, "the book of account {account}");
+        let numbers = app.state::<Copy>(&key).await?.unwrap_or_default().numbers;
+        assert_eq!(numbers, sent, "the copy of account {account}");
+        let lengths = app.state::<Sums>(&key).await?.unwrap_or_default().lengths;
+        assert!(lengths.iter().copied().eq(1..=sent.len()), "account {account}: {lengths:?}");
+        let mut numbers = app.state::<Ticks>(&key).await?.unwrap_or_default().numbers;
+        numbers.sort_unstable();
+        assert_eq!(numbers, sent, "the ticks of account {account}");
+    }
+    Ok(())
+}
