@@ -26,7 +26,9 @@ impl Tree {
     pub(crate) fn project() -> &'static Tree {
         static TREE: OnceLock<Tree> = OnceLock::new();
         TREE.get_or_init(|| {
-            let root = FilePath::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+            // Where it runs, not where it was built: a checkout may have been moved.
+            let own = std::env::var("CARGO_MANIFEST_DIR");
+            let root = FilePath::new(own.as_deref().unwrap_or(".")).join("../..");
             let read = |file: String| {
                 let path = root.join(&file);
                 let is_small = path.metadata().is_ok_and(|data| data.len() <= BYTES_MAX);
