@@ -2,10 +2,13 @@
 //! billed once and in order, as an outsider sees who holds the bills against the input.
 #![cfg(unix)]
 
+#[cfg(test)]
 #[path = "killed/check.rs"]
 mod check;
+#[cfg(test)]
 #[path = "killed/job.rs"]
 mod job;
+#[cfg(test)]
 #[path = "killed/log.rs"]
 mod log;
 
