@@ -24,10 +24,13 @@ const COMMITTING_MAX: usize = 8_192;
 /// How many messages from outside are handed on at a time.
 const CHUNK: usize = 512;
 
+/// A message from outside, with its source and its number there if it has them.
+pub(crate) type Numbered = (Option<(Arc<str>, u64)>, Message);
+
 /// Messages from outside that take their place together, with whoever waits for them.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) messages: Vec<(Option<(Arc<str>, u64)>, Message)>,
+    pub(crate) messages: Vec<Numbered>,
     pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
     /// Their places among those that wait.
     pub(crate) waiting: producer::Waiting,

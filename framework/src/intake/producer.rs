@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
 use tokio::sync::oneshot;
 
-use super::{Arrival, WAITING_MAX};
+use super::{Arrival, Numbered, WAITING_MAX};
 use crate::handling::is_handling;
 use crate::message::Message;
-use crate::outcome::Send as Encoded;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::store::{Reader, StoreError, Verdict};
@@ -155,7 +154,7 @@ impl Producer {
     /// Takes a place for messages; the future waits for what becomes of them.
     fn enter(
         &self,
-        messages: Vec<(Option<(Arc<str>, u64)>, Encoded)>,
+        messages: Vec<Numbered>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         if is_handling() {
