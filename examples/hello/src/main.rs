@@ -28,7 +28,7 @@ fn app() -> App {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let running = Running::start(framework::data_dir(), [app()]).await?;
     let hello = running.service("hello").ok_or("hello was not started")?.producer();
-    for name in std::env::args().skip(1) {
+    for name in std::env::args().skip(1).chain(["world".into()]) {
         hello.send(Greet { name }).await?;
     }
     println!("Running until ctrl-c.");
