@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::envelope::Headers;
+use crate::envelope::attributes::CONTENT_TYPE;
 use crate::message::{Message, json};
 use crate::outcome::Send;
 use crate::stream::{Key, KeyTooLong, check_key};
@@ -52,10 +53,16 @@ impl<M: Message> Outgoing<M> {
 
     /// Adds a header.
     ///
-    /// A name has at most 255 bytes, a value at most 65,535; a longer one fails the delivery.
+    /// A name has 1 to 255 bytes, a value at most 65,535; names that begin with `ce_`, and
+    /// `content-type`, are the envelope's own. A header that does not fit fails the delivery.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        if name.len() > u8::MAX.into() || value.len() > u16::MAX.into() {
+        let reserved = name.starts_with("ce_") || name == CONTENT_TYPE;
+        if reserved
+            || name.is_empty()
+            || name.len() > u8::MAX.into()
+            || value.len() > u16::MAX.into()
+        {
             self.unfit.get_or_insert_with(|| name.into());
         } else {
             self.headers = self.headers.with([(name, value)]);
@@ -176,10 +183,10 @@ pub enum SendError {
         /// By how much.
         source: KeyTooLong,
     },
-    /// A header is too long.
+    /// A header does not fit.
     #[error(
-        "message `{type_name}`: the header `{name}` is too long; a name has at most 255 bytes, a \
-         value 65,535"
+        "message `{type_name}`: the header `{name}` cannot be sent; a name has 1 to 255 bytes and \
+         is not content-type and does not begin with ce_, a value has at most 65,535 bytes"
     )]
     Header {
         /// The message's type.

@@ -19,12 +19,17 @@ pub mod memory;
 pub mod sled;
 
 mod change;
+mod hash;
 mod inbox;
+pub(crate) mod limits;
 mod names;
 mod outbox;
 mod reader;
+mod scan;
 mod states;
 mod tables;
+
+pub use limits::LimitError;
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -159,7 +164,7 @@ pub struct Cause {
 }
 
 /// A state as the store holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredState {
     /// How often it was written since it was made; 0: there is none.
     pub version: u64,
@@ -235,7 +240,7 @@ pub trait OpenStore: Send {
 ///
 /// An implementer guarantees: a commit is atomic and durable when it returns; entries take effect
 /// in order; a refused one has no effect at all; sequences of a stream are dense and never given
-/// twice, across every crash.
+/// twice, across every crash. A batch above a limit is refused whole, before anything is written.
 #[async_trait]
 pub trait Store: Send + 'static {
     /// Carries out an app's renames and writes its names down, in a commit of its own; what the
@@ -309,9 +314,13 @@ impl StoreError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommitError {
-    /// Nothing was written: there is no room now. The same batch may be tried again.
+    /// Nothing was written: there is no room now. The same batch, by its id, may be tried again;
+    /// the store may have decided on its positions already and takes no other one before it.
     #[error("the store has no room: {0}")]
     NoRoom(Arc<str>),
+    /// Nothing was written: the batch holds what no store takes. The store goes on without it.
+    #[error("the store cannot take this: {0}")]
+    Limit(#[from] LimitError),
     /// The store belongs to another owner now. Nothing was written, and nothing can be.
     #[error("the store is owned by another instance now: {0}")]
     Fenced(Arc<str>),

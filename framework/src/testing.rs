@@ -2,6 +2,8 @@
 
 #[cfg(test)]
 pub(crate) mod broker_conformance;
+#[cfg(test)]
+pub(crate) mod store_conformance;
 mod test_app;
 
 pub use test_app::TestApp;

@@ -65,6 +65,9 @@ pub enum IntakeError {
          return the message, or send it through `&mut Outbox`"
     )]
     InHandler,
+    /// The number has none above it, which the source would need next.
+    #[error("a message's number at its source must be below {}", u64::MAX)]
+    Number,
     /// The source's name is too long.
     #[error("the name of a source: {0}")]
     Source(#[from] KeyTooLong),
@@ -168,6 +171,10 @@ impl Producer {
     {
         if is_handling() {
             return Err(IntakeError::InHandler);
+        }
+        let is_last = |(from, _): &(Option<Numbered>, _)| matches!(from, Some((_, u64::MAX)));
+        if messages.iter().any(is_last) {
+            return Err(IntakeError::Number);
         }
         let count = messages.len();
         let waiting = Waiting::enter(&self.waiting, count)?;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Id, Place};
+use super::limits::RUNS_MAX;
 use crate::stream::Ranges;
 
 /// The receiver's side of the store's knowledge.
@@ -11,6 +12,8 @@ pub(super) struct Inbox {
     streams: BTreeMap<Id, InStream>,
     partitions: BTreeMap<Id, Ranges>,
     pending: BTreeMap<Place, Vec<Id>>,
+    /// A stream or partition that has as many holes as one may have, if there is one.
+    pub(super) full: Option<Place>,
     pub(super) dirty: Dirty,
 }
 
@@ -57,7 +60,11 @@ impl Inbox {
     }
 
     pub(super) fn settle(&mut self, stream: Id, sequence: u64) {
-        self.streams.entry(stream).or_default().settled.insert(sequence);
+        let settled = &mut self.streams.entry(stream).or_default().settled;
+        settled.insert(sequence);
+        if settled.runs().len() > RUNS_MAX {
+            self.full = Some(Place::Stream(stream, sequence));
+        }
         self.dirty.streams.insert(stream);
     }
 
@@ -68,7 +75,11 @@ impl Inbox {
     }
 
     pub(super) fn done(&mut self, partition: Id, offset: u64) {
-        self.partitions.entry(partition).or_default().insert(offset);
+        let done = self.partitions.entry(partition).or_default();
+        done.insert(offset);
+        if done.runs().len() > RUNS_MAX {
+            self.full = Some(Place::Foreign(partition, offset));
+        }
         self.dirty.partitions.insert(partition);
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::reader::TablesReader;
-use super::tables::plan::Plan;
+use super::tables::plan::{Plan, Versions};
 use super::tables::{Identity, Tables};
 use super::{
     Batch, Catalog, CommitError, Durable, OpenStore, Opened, Recovered, Renames, Store, StoreError,
@@ -91,11 +91,16 @@ struct OpenMemory {
 }
 
 impl OpenMemory {
-    fn write(&mut self, plan: Plan) -> Result<Durable, CommitError> {
-        let mut memory = self.memory.lock();
-        if memory.opening != self.opening {
-            return Err(CommitError::Fenced("it was opened again".into()));
+    fn check_owner(&self) -> Result<(), CommitError> {
+        match self.memory.lock().opening == self.opening {
+            true => Ok(()),
+            false => Err(CommitError::Fenced("it was opened again".into())),
         }
+    }
+
+    fn write(&mut self, plan: Plan) -> Result<Durable, CommitError> {
+        self.check_owner()?;
+        let mut memory = self.memory.lock();
         memory.journal.extend(plan.changes.iter().cloned());
         drop(memory);
         self.tables.shared.show(plan.changes);
@@ -131,7 +136,9 @@ impl Store for OpenMemory {
             }
             Fault::None | Fault::UnknownCommitted => {}
         }
-        let plan = self.tables.plan(&batch, None)?;
+        // Looked up before anything is decided: one that is fenced off takes no position.
+        self.check_owner()?;
+        let plan = self.tables.plan(&batch, Versions::default())?;
         let durable = self.write(plan)?;
         if fault == Fault::UnknownCommitted {
             self.lost = Ok(Some((id, durable)));

@@ -1,9 +1,10 @@
 //! Numbers for what is named again and again, so that a row costs bytes and not strings.
 
-use std::collections::HashMap;
+use std::borrow::Borrow;
 use std::hash::Hash;
 
 use super::change::Id;
+use super::hash::FastMap;
 
 /// Things and the numbers that stand for them, dense from 0.
 ///
@@ -11,18 +12,21 @@ use super::change::Id;
 #[derive(Debug)]
 pub(super) struct Interner<T> {
     things: Vec<Option<T>>,
-    ids: HashMap<T, Id>,
+    ids: FastMap<T, Id>,
 }
 
 impl<T> Default for Interner<T> {
     fn default() -> Self {
-        Interner { things: Vec::new(), ids: HashMap::new() }
+        Interner { things: Vec::new(), ids: FastMap::default() }
     }
 }
 
 impl<T: Clone + Eq + Hash> Interner<T> {
     /// The number of a thing that has one.
-    pub(super) fn id(&self, thing: &T) -> Option<Id> {
+    pub(super) fn id<Q: Eq + Hash + ?Sized>(&self, thing: &Q) -> Option<Id>
+    where
+        T: Borrow<Q>,
+    {
         self.ids.get(thing).copied()
     }
 
@@ -44,7 +48,10 @@ impl<T: Clone + Eq + Hash> Interner<T> {
             self.things.resize(index + 1, None);
         }
         if let Some(place) = self.things.get_mut(index) {
-            if let Some(old) = place.replace(thing.clone()) {
+            // While a rename is replayed, the old name may stand for a younger thing already.
+            if let Some(old) = place.replace(thing.clone())
+                && self.ids.get(&old) == Some(&id)
+            {
                 self.ids.remove(&old);
             }
             self.ids.insert(thing, id);
@@ -71,5 +78,16 @@ mod tests {
         assert_eq!(names.id(&"account"), None);
         assert_eq!(names.iter().collect::<Vec<_>>(), [(0, &"ledger"), (1, &"bill")]);
         assert_eq!(names.next(), 2);
+    }
+
+    #[test]
+    fn a_replayed_rename_leaves_a_younger_thing_of_the_old_name_alone() {
+        let mut names = Interner::default();
+        let history = [(0, "account"), (0, "ledger"), (1, "account")];
+        history.iter().chain(&history).for_each(|(id, name)| names.set(*id, *name));
+        assert_eq!((names.id(&"ledger"), names.id(&"account")), (Some(0), Some(1)));
+        names.set(0, "account");
+        names.set(0, "ledger");
+        assert_eq!((names.id(&"ledger"), names.get(1)), (Some(0), Some(&"account")));
     }
 }

@@ -92,7 +92,7 @@ impl OutStream {
             self.samples.push_back((now_ms, through));
         } else if let Some(newest) = self.samples.back_mut() {
             // The sample keeps its older time; the look below waits that much longer.
-            newest.1 = through;
+            newest.1 = through.max(newest.1);
         }
         let mut floor = None;
         while let Some(&(at, through)) = self.samples.front() {
@@ -184,6 +184,7 @@ impl Outbox {
     pub(super) fn load_row(&mut self, topic: Id, row: Arc<OutboxRow>) {
         if let Some(stream) = self.streams.get_mut(&(topic, row.stream.slot.0)) {
             let in_base = true;
+            stream.next = stream.next.max(row.sequence + 1);
             if row.sequence > stream.confirmed {
                 stream.open.push_back(Open { row, in_base });
             } else {

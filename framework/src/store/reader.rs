@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::states::{Cold, Shared, scan};
+use super::change::Id;
+use super::scan::scan;
+use super::states::{Cold, Shared};
 use super::{Reader, StoreError, StoredState};
 use crate::delivery::StateValue;
 use crate::stream::Key;
@@ -18,18 +20,22 @@ pub(super) struct TablesReader {
     pub(super) cold: Option<Arc<dyn Cold>>,
 }
 
+/// Where a state is.
+enum Found {
+    InMemory(StoredState),
+    /// Behind the memtable, if anywhere.
+    Behind(Id),
+}
+
 impl TablesReader {
-    /// The states that are in memory; `None` for those that are not.
-    fn in_memory(&self, keys: &[(Arc<str>, Key)]) -> Vec<Option<StoredState>> {
+    fn look(&self, keys: &[(Arc<str>, Key)]) -> Vec<Found> {
         let memtable = self.shared.read();
-        let find = |(name, key): &(Arc<str>, Key)| {
-            let id = memtable.state_names.id(name);
-            let none = StoredState { version: 0, value: None };
-            match (id, &self.cold) {
-                (None, _) => Some(none),
-                (Some(id), None) => Some(memtable.get(id, key).cloned().unwrap_or(none)),
-                (Some(id), Some(_)) => memtable.get(id, key).cloned(),
-            }
+        let find = |(name, key): &(Arc<str>, Key)| match memtable.state_names.id(name) {
+            None => Found::InMemory(StoredState::default()),
+            Some(id) => match memtable.get(id, key) {
+                Some(state) => Found::InMemory(state.clone()),
+                None => Found::Behind(id),
+            },
         };
         keys.iter().map(find).collect()
     }
@@ -38,30 +44,22 @@ impl TablesReader {
 #[async_trait]
 impl Reader for TablesReader {
     async fn states(&self, keys: Vec<(Arc<str>, Key)>) -> Result<Vec<StoredState>, StoreError> {
-        let found = self.in_memory(&keys);
-        let Some(cold) = self.cold.as_ref().filter(|_| found.iter().any(Option::is_none)) else {
-            return Ok(found.into_iter().flatten().collect());
+        let found = self.look(&keys);
+        let is_behind = found.iter().any(|found| matches!(found, Found::Behind(_)));
+        let cold = self.cold.as_ref().filter(|_| is_behind).map(Arc::clone);
+        // No lock is held. What was not in memory was behind it then, and what is there now is
+        // that or something newer that is durable.
+        let read = move |(found, (_, key)): (Found, (Arc<str>, Key))| match (found, &cold) {
+            (Found::InMemory(state), _) => Ok(state),
+            (Found::Behind(id), Some(cold)) => cold.state(id, &key),
+            (Found::Behind(_), None) => Ok(StoredState::default()),
         };
-        let (shared, cold) = (Arc::clone(&self.shared), Arc::clone(cold));
-        blocking(move || {
-            let read = |(state, (name, key)): (Option<StoredState>, (Arc<str>, Key))| {
-                if let Some(state) = state {
-                    return Ok(state);
-                }
-                // Looked up under the lock: a checkpoint that ends meanwhile moves states behind.
-                let memtable = shared.read();
-                match memtable.state_names.id(&name) {
-                    Some(id) => match memtable.get(id, &key) {
-                        Some(found) => Ok(found.clone()),
-                        None => cold.state(id, &key),
-                    },
-                    None => Ok(StoredState { version: 0, value: None }),
-                }
-            };
-            found.into_iter().zip(keys).map(read).collect()
-        })
-        .await
-        .map_err(StoreError::failed)?
+        if self.cold.is_none() || !is_behind {
+            return found.into_iter().zip(keys).map(read).collect();
+        }
+        blocking(move || found.into_iter().zip(keys).map(read).collect())
+            .await
+            .map_err(StoreError::failed)?
     }
 
     async fn scan(

@@ -1,16 +1,17 @@
 //! What readers may see: durable states, intake numbers and counts, changed only after the sync.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::change::{Change, Id, StateRow};
+use super::hash::FastMap;
 use super::names::Interner;
 use super::{StoreError, StoredState};
 use crate::delivery::StateValue;
 use crate::stream::Key;
 
 /// The states of one name, by key.
-pub(super) type ByKey = HashMap<Key, StoredState>;
+pub(super) type ByKey = FastMap<Key, StoredState>;
 
 /// The states behind the memtable: what a checkpoint has written.
 pub(super) trait Cold: std::fmt::Debug + Send + Sync + 'static {
@@ -29,14 +30,18 @@ pub(super) trait Cold: std::fmt::Debug + Send + Sync + 'static {
 #[derive(Debug, Default)]
 pub(super) struct Shared(RwLock<Memtable>);
 
-/// What the journal holds and the checkpoint does not yet; in two parts while one is written.
+/// What the journal holds and the checkpoint does not yet, in two parts.
 #[derive(Debug, Default)]
 pub(super) struct Memtable {
     pub(super) names: Interner<Arc<str>>,
     pub(super) state_names: Interner<Arc<str>>,
     active: BTreeMap<Id, ByKey>,
-    /// What the running checkpoint writes.
+    /// What the last checkpoint writes. Kept when it has ended, until the next one begins: so no
+    /// state moves behind the memtable at another moment, and what is hot is read from memory.
     frozen: Arc<BTreeMap<Id, ByKey>>,
+    /// How many checkpoints have begun. Whoever looks into the memtable and then behind it looks
+    /// again if one began meanwhile.
+    pub(super) checkpoints: u64,
     pub(super) intake: BTreeMap<Arc<str>, u64>,
     /// The last sequence that was given, by topic and slot.
     pub(super) sent: BTreeMap<(Id, u8), u64>,
@@ -63,7 +68,8 @@ impl Shared {
                     memtable.intake.insert(source, next);
                 }
                 Change::Send(row) => {
-                    memtable.sent.insert((row.topic, row.slot), row.sequence);
+                    let last = memtable.sent.entry((row.topic, row.slot)).or_default();
+                    *last = row.sequence.max(*last);
                 }
                 Change::Name(id, name) => memtable.names.set(id, name),
                 Change::StateName(id, name, _) => memtable.state_names.set(id, name),
@@ -77,30 +83,17 @@ impl Shared {
         change(&mut self.write());
     }
 
-    /// Sets the states aside that a checkpoint is going to write.
+    /// Sets the states aside that a checkpoint is going to write. The one before has ended: what
+    /// it wrote is read from behind the memtable from here on.
     pub(super) fn freeze(&self) -> Arc<BTreeMap<Id, ByKey>> {
         let mut memtable = self.write();
         let frozen = Arc::new(std::mem::take(&mut memtable.active));
-        memtable.frozen = Arc::clone(&frozen);
+        memtable.checkpoints += 1;
+        let written = std::mem::replace(&mut memtable.frozen, Arc::clone(&frozen));
+        drop(memtable);
+        // Freed when nobody waits for the lock.
+        drop(written);
         frozen
-    }
-
-    /// Lets go of what a checkpoint has written.
-    pub(super) fn thaw(&self) {
-        self.write().frozen = Arc::default();
-    }
-
-    /// The current version of a state.
-    pub(super) fn version(
-        &self,
-        name: Id,
-        key: &str,
-        cold: Option<&dyn Cold>,
-    ) -> Result<u64, StoreError> {
-        if let Some(found) = self.read().get(name, key) {
-            return Ok(found.version);
-        }
-        cold.map_or(Ok(0), |cold| Ok(cold.state(name, key)?.version))
     }
 }
 
@@ -120,41 +113,30 @@ impl Memtable {
         self.active.entry(name).or_default().insert(key, StoredState { version, value });
     }
 
-    /// The states of a name behind `after` that are in memory, in key order, newest value each.
-    pub(super) fn in_order(&self, name: Id, after: Option<&str>) -> BTreeMap<Key, StoredState> {
-        let mut found = BTreeMap::new();
-        for part in [&*self.frozen, &self.active] {
-            let states = part.get(&name).into_iter().flatten();
-            let behind = states.filter(|(key, _)| after.is_none_or(|after| &***key > after));
-            found.extend(behind.map(|(key, state)| (Arc::clone(key), state.clone())));
+    /// The first `most` states of a name behind `after` that are in memory and not deleted.
+    pub(super) fn first(
+        &self,
+        name: Id,
+        after: Option<&str>,
+        most: usize,
+    ) -> Vec<(Key, StateValue)> {
+        // The heap's top is the highest of the lowest keys that were met.
+        let mut lowest: BinaryHeap<&Key> = BinaryHeap::new();
+        let active = self.active.get(&name);
+        let overwritten = |key: &Key| active.is_some_and(|states| states.contains_key(key));
+        let old = self.frozen.get(&name).into_iter().flatten();
+        let old = old.filter(|(key, _)| !overwritten(key));
+        for (key, state) in active.into_iter().flatten().chain(old) {
+            let is_behind = after.is_none_or(|after| &**key > after);
+            let is_low = lowest.len() < most || lowest.peek().is_some_and(|&top| key < top);
+            if is_behind && is_low && state.value.is_some() {
+                lowest.push(key);
+                if lowest.len() > most {
+                    lowest.pop();
+                }
+            }
         }
-        found
+        let value = |key: &Key| Some((Arc::clone(key), self.get(name, key)?.value.clone()?));
+        lowest.into_iter().filter_map(value).collect()
     }
-}
-
-/// Up to `most` states in key order, memory over checkpoint.
-pub(super) fn scan(
-    shared: &Shared,
-    cold: Option<&dyn Cold>,
-    name: &Arc<str>,
-    after: Option<&str>,
-    most: usize,
-) -> Result<Vec<(Key, StateValue)>, StoreError> {
-    // The lock is held over the whole look, so that a checkpoint cannot move a state meanwhile.
-    let memtable = shared.read();
-    let Some(id) = memtable.state_names.id(name) else { return Ok(Vec::new()) };
-    let mut found = BTreeMap::new();
-    for state in cold.into_iter().flat_map(|cold| cold.scan(id, after.unwrap_or_default())) {
-        let (key, state) = state?;
-        if after.is_some_and(|after| &*key <= after) || memtable.get(id, &key).is_some() {
-            continue;
-        }
-        found.insert(key, state);
-        if found.len() >= most {
-            break;
-        }
-    }
-    found.extend(memtable.in_order(id, after));
-    let values = found.into_iter().filter_map(|(key, state)| Some((key, state.value?)));
-    Ok(values.take(most).collect())
 }

@@ -17,6 +17,10 @@ use crate::stream::{PartitionId, Position, Slot, StreamId};
 
 mod adopt;
 pub(super) mod plan;
+mod send;
+mod take;
+
+use plan::Refused;
 
 /// Who the store is.
 #[derive(Clone, Debug)]
@@ -40,8 +44,7 @@ pub(super) struct Tables {
     pub(super) intake: BTreeMap<Arc<str>, u64>,
     pub(super) shared: Arc<Shared>,
     pub(super) dirty: Dirty,
-    /// Runs of lanes of which an entry was refused. A run ends with that, so the set stays small.
-    refused: BTreeSet<u64>,
+    refused: Refused,
 }
 
 /// What the app consists of, by numbers.
@@ -74,7 +77,7 @@ impl Tables {
             intake: BTreeMap::new(),
             shared: Arc::default(),
             dirty: Dirty::default(),
-            refused: BTreeSet::new(),
+            refused: Refused::default(),
         }
     }
 

@@ -1,7 +1,8 @@
 //! Each key's last sequence in a stream, for as long as it may matter, in bounded memory.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use crate::store::hash::FastMap;
 
 /// New keys of one generation. Two generations make a cache of at most twice as many keys a
 /// stream, open ones aside, which are never forgotten.
@@ -12,8 +13,8 @@ const GENERATION: usize = 512;
 /// The maps are walked only to drop a generation, where the order does not matter.
 #[derive(Debug, Default)]
 pub(super) struct Recent {
-    young: HashMap<Arc<str>, u64>,
-    old: HashMap<Arc<str>, u64>,
+    young: FastMap<Arc<str>, u64>,
+    old: FastMap<Arc<str>, u64>,
     /// The highest sequence forgotten.
     horizon: u64,
     /// How many open keys the young generation began with.
@@ -23,8 +24,8 @@ pub(super) struct Recent {
 impl Recent {
     /// What was open is known, everything through `confirmed` is forgotten.
     pub(super) fn recall(confirmed: u64, open: impl Iterator<Item = (Arc<str>, u64)>) -> Self {
-        let young: HashMap<_, _> = open.collect();
-        Recent { kept: young.len(), young, old: HashMap::new(), horizon: confirmed }
+        let young: FastMap<_, _> = open.collect();
+        Recent { kept: young.len(), young, old: FastMap::default(), horizon: confirmed }
     }
 
     /// The key's previous sequence, or the horizon where it may be forgotten; the key's last one
@@ -66,6 +67,7 @@ impl Recent {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use std::collections::HashMap;
 
     proptest! {
         /// Whatever the order of keys and confirmations: a previous sequence that is named is the

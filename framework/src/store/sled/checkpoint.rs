@@ -41,16 +41,9 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Whether the base can take this change.
-    ///
-    /// To be asked before a change goes to the journal: what a checkpoint then refuses would be
-    /// refused again and again. Limits: a key has at most 1,019 bytes (zero bytes count double),
-    /// a value at most [`VALUE_BYTES_MAX`].
-    pub(crate) fn check(&self) -> Result<(), BaseError> {
-        self.row().map(drop)
-    }
-
-    fn row(&self) -> Result<RowKey, BaseError> {
+    /// The row's address, if the base can take the change. A key has at most 1,019 bytes (a zero
+    /// byte counts double), a value at most [`VALUE_BYTES_MAX`]; the store's limits lie below.
+    pub(super) fn row(&self) -> Result<RowKey, BaseError> {
         let Change { table, ref key, ref value } = *self;
         if table == 0 {
             return Err(BaseError::ReservedTable);
@@ -80,43 +73,37 @@ pub(crate) struct CheckpointStats {
 }
 
 impl Base {
-    /// Writes changes, in any order, and last the position, all synced on return.
+    /// Writes changes, in any order, and last the position, all synced on return. `before` is
+    /// called before each batch and may end the checkpoint.
     ///
     /// If it fails between two batches, some changes are written and the position is not; the
     /// same checkpoint, or a later one with these changes in it, can follow. If a write or a sync
     /// failed, all further use is refused. One checkpoint runs at a time; readers wait only
     /// while a batch is applied, never for the disk.
-    pub(crate) fn checkpoint(
+    pub(super) fn write_checkpoint<E: From<BaseError>>(
         &self,
-        changes: impl IntoIterator<Item = Change>,
+        changes: impl IntoIterator<Item = Result<Change, E>>,
         position: u64,
-    ) -> Result<CheckpointStats, BaseError> {
-        self.checkpoint_observed(changes, position, |_| Ok(()))
-    }
-
-    /// A checkpoint that shows its steps: `synced` is called after each batch.
-    pub(super) fn checkpoint_observed(
-        &self,
-        changes: impl IntoIterator<Item = Change>,
-        position: u64,
-        mut synced: impl FnMut(&CheckpointStats) -> Result<(), BaseError>,
-    ) -> Result<CheckpointStats, BaseError> {
+        mut before: impl FnMut(&CheckpointStats) -> Result<(), E>,
+    ) -> Result<CheckpointStats, E> {
         let inner = &*self.0;
         let mut meta = inner.meta.lock().unwrap_or_else(PoisonError::into_inner);
         if position < meta.position {
-            return Err(BaseError::Backwards { position, reached: meta.position });
+            return Err(BaseError::Backwards { position, reached: meta.position }.into());
         }
         let mut stats = CheckpointStats::default();
         let mut batch = Batch::new(&meta);
         for change in changes {
+            let change = change?;
             let row = change.row()?;
             let value = change.value.as_deref();
             let new = value.map(|value| chunk::split(change.table, &change.key, value));
             let new = new.unwrap_or_default();
             let mut old = inner.entries_of(&row)?;
+            // What is read of a row is only what it was before the batch.
             if !batch.takes(&row, old, &new) {
+                before(&stats)?;
                 *meta = batch.write(inner, &mut stats)?;
-                synced(&stats)?;
                 batch = Batch::new(&meta);
                 old = inner.entries_of(&row)?;
             }
@@ -124,9 +111,9 @@ impl Base {
             stats.changes += 1;
         }
         batch.meta.position = position;
+        before(&stats)?;
         *meta = batch.write(inner, &mut stats)?;
         inner.reached(position);
-        synced(&stats)?;
         Ok(stats)
     }
 }

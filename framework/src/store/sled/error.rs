@@ -149,6 +149,10 @@ pub enum BaseError {
         /// The position reached before.
         reached: u64,
     },
+    /// The store was closed or dropped in the middle of a checkpoint. Nothing is lost: the journal
+    /// has it all.
+    #[error("a checkpoint was stopped in its middle: open the store again, it will be made anew")]
+    Stopped,
     /// An earlier write or sync failed, so nothing more is read or written.
     #[error(
         "{path} failed before ({reason}) and is not used further: stop, check the disk, start again"

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::base::Base;
-use super::{OpenSled, SledOptions, table};
+use super::brake::Brake;
+use super::committer::OpenSled;
+use super::{SledOptions, table};
 use crate::directory::{Directory, DirectoryError};
 use crate::journal::{Journal, JournalError, Options, RealDisk};
 use crate::random;
@@ -58,6 +60,8 @@ pub(super) fn open(
         base,
         files: Some(Files { journal, _directory: directory }),
         checkpoint: Tasks::new(),
+        brake: Brake::default(),
+        stalled: None,
         head_synced_ms: 0,
         poison: None,
     })
@@ -81,6 +85,13 @@ fn make(
     )
     .map_err(StoreError::failed)?;
     let base = directory.path().join("sled");
+    if Base::open(&base).is_ok_and(|base| base.position() > 0) {
+        return Err(StoreError::Refused {
+            place: directory.path().display().to_string().into(),
+            reason: "it holds a checkpoint, but neither its FORMAT nor its journal".into(),
+            remedy: "restore the whole directory from a backup, or move it away".into(),
+        });
+    }
     remove(&base)?;
     Base::create(&base).map_err(StoreError::failed)?;
     let text = format!("service {service}\nstore {store:016x}\nepoch 0");
@@ -128,6 +139,11 @@ fn refused(error: DirectoryError) -> StoreError {
         DirectoryError::Locked { dir } => {
             StoreError::Locked { place: dir.display().to_string().into() }
         }
+        DirectoryError::Format { file, found } => StoreError::Refused {
+            place: file.display().to_string().into(),
+            reason: format!("it says {found:?}, which this version does not know").into(),
+            remedy: "use the version that wrote it, or restore it from a backup".into(),
+        },
         error => StoreError::failed(error),
     }
 }

@@ -34,8 +34,8 @@ const INTAKE: u8 = 10;
 /// The version of every row's form.
 const FORM: u8 = 1;
 
-/// What a checkpoint writes: the net changes since the last one.
-pub(super) fn rows(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
+/// What a checkpoint writes of all tables but the outbox's rows and the states.
+fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
     let mut rows = Vec::new();
     let dirty = std::mem::take(&mut tables.dirty);
     let inbox = std::mem::take(&mut tables.inbox.dirty);
@@ -76,17 +76,41 @@ pub(super) fn rows(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
     for (topic, slot, sequence) in outbox.removed {
         rows.push(delete(OUTBOX, row_key(topic, slot, sequence)));
     }
-    for row in tables.outbox.unwritten() {
-        // Every name in it was given a number before it.
-        let Some(row) = tables.send_row(&row) else { continue };
-        rows.push(put(OUTBOX, row_key(row.topic, row.slot, row.sequence), &row)?);
-    }
     Ok(rows)
 }
 
-/// What a checkpoint writes of states.
-pub(super) fn state_rows(states: &BTreeMap<Id, ByKey>) -> impl Iterator<Item = Row> {
-    states.iter().flat_map(|(name, by_key)| by_key.iter().map(|(key, s)| state_row(*name, key, s)))
+/// The net changes since the last checkpoint. Bodies and values are shared with the tables.
+pub(super) struct Changes {
+    few: Vec<Row>,
+    sends: Vec<SendRow>,
+    states: Arc<BTreeMap<Id, ByKey>>,
+}
+
+impl Changes {
+    /// Takes what a checkpoint has to write; from here on it counts as written.
+    pub(super) fn take(tables: &mut Tables) -> Result<Self, RowError> {
+        let few = few(tables)?;
+        let unwritten = tables.outbox.unwritten();
+        let sends = unwritten
+            .iter()
+            .map(|row| tables.send_row(row).ok_or(RowError::Nameless { sequence: row.sequence }));
+        let sends = sends.collect::<Result<_, _>>()?;
+        Ok(Changes { few, sends, states: tables.shared.freeze() })
+    }
+
+    /// The rows. Large ones are encoded one by one, when they are drawn. An outgoing stream comes
+    /// before its rows: a row without its stream would hide the sequences before it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, RowError>> {
+        let few = self.few.iter().cloned().map(Ok);
+        let send = |row: &SendRow| put(OUTBOX, row_key(row.topic, row.slot, row.sequence), row);
+        let states = self.states.iter().flat_map(|(name, by_key)| {
+            // In key order: neighbours lie on one of sled's pages, and runs are alike.
+            let mut states: Vec<_> = by_key.iter().collect();
+            states.sort_unstable_by_key(|(key, _)| *key);
+            states.into_iter().map(|(key, state)| Ok(state_row(*name, key, state)))
+        });
+        few.chain(self.sends.iter().map(send)).chain(states)
+    }
 }
 
 fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
@@ -277,6 +301,8 @@ pub(super) enum RowError {
          not know: use the version that wrote it"
     )]
     Form { table: u8 },
+    #[error("message {sequence} of the outbox names what has no number; please report this")]
+    Nameless { sequence: u64 },
     #[error("a row in table {table} of the checkpoint cannot be read or written: {source}")]
     Value { table: u8, source: postcard::Error },
 }

@@ -5,6 +5,7 @@ use super::checkpoint::{Change, CheckpointStats, VALUE_BYTES_MAX};
 use super::chunk::Flaw;
 use super::error::BaseError;
 
+mod conformance;
 mod cuts;
 mod damage;
 mod power;
@@ -14,6 +15,17 @@ use std::collections::BTreeMap;
 
 /// Table and key to value.
 type Model = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
+
+impl Base {
+    /// A checkpoint of plain changes.
+    fn checkpoint(
+        &self,
+        changes: impl IntoIterator<Item = Change>,
+        position: u64,
+    ) -> Result<CheckpointStats, BaseError> {
+        self.write_checkpoint(changes.into_iter().map(Ok), position, |_| Ok(()))
+    }
+}
 
 fn put(table: u8, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Change {
     Change { table, key: key.as_ref().to_vec(), value: Some(value.as_ref().to_vec()) }

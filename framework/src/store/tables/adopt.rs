@@ -1,5 +1,6 @@
 //! Taking in what the app consists of, and what was renamed or retired since.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, Registered};
@@ -14,29 +15,53 @@ impl Tables {
         catalog: Catalog,
         renames: Renames,
     ) -> Result<Plan, StoreError> {
+        let states = self.state_renames(&renames.states)?;
         let mut plan = Plan::default();
-        for (old, new) in &renames.handlers {
-            self.rename_handler(old, new.as_ref(), &mut plan);
-        }
-        for (old, new) in &renames.states {
-            let Some(id) = self.state_names.id(old) else { continue };
-            let (name, is) = match new {
-                Some(new) if self.state_names.id(new).is_some() => {
-                    return Err(self.both_states(old, new));
-                }
-                // The number stands for the new name from here on; every row keeps the number.
-                Some(new) => (new, Registered::Yes),
-                None => (old, Registered::No),
-            };
-            self.change(Change::StateName(id, Arc::clone(name), is), &mut plan);
+        self.rename_handlers(&renames.handlers, &mut plan);
+        for (id, name, is) in states {
+            self.change(Change::StateName(id, name, is), &mut plan);
         }
         for (topic, name) in &renames.types {
-            if let (Some(topic), Some(name)) = (self.names.id(topic), self.names.id(name)) {
+            if let (Some(topic), Some(name)) = (self.names.id(topic), self.names.id(name))
+                && self.app.types.contains(&(topic, name))
+            {
                 self.change(Change::Type(topic, name, Registered::No), &mut plan);
             }
         }
         self.register_all(catalog, &mut plan);
         Ok(plan)
+    }
+
+    /// What becomes of the states that are renamed or retired, in an order in which no name
+    /// stands for two of them. Nothing changes yet: two states cannot become one.
+    fn state_renames(
+        &self,
+        renames: &[(Arc<str>, Option<Arc<str>>)],
+    ) -> Result<Vec<(Id, Arc<str>, Registered)>, StoreError> {
+        let mut done = Vec::new();
+        let mut names: BTreeMap<&str, Id> =
+            self.state_names.iter().map(|(id, name)| (&**name, id)).collect();
+        let mut left: Vec<_> =
+            renames.iter().filter(|(old, _)| names.contains_key(&**old)).collect();
+        while !left.is_empty() {
+            // The number stands for the new name from here on; every row keeps the number.
+            let free = left.iter().position(|(old, new)| {
+                new.as_ref().is_none_or(|new| new == old || !names.contains_key(&**new))
+            });
+            let Some(free) = free else {
+                let both = left.first().and_then(|(old, new)| Some((old, new.as_ref()?)));
+                return both.map_or(Ok(done), |(old, new)| Err(self.both_states(old, new)));
+            };
+            let (old, new) = left.remove(free);
+            let Some(id) = names.remove(&**old) else { continue };
+            let name = new.as_ref().unwrap_or(old);
+            names.insert(name, id);
+            let is = if new.is_some() { Registered::Yes } else { Registered::No };
+            if name != old || self.app.states.contains(&id) != new.is_some() {
+                done.push((id, Arc::clone(name), is));
+            }
+        }
+        Ok(done)
     }
 
     fn both_states(&self, old: &str, new: &str) -> StoreError {
@@ -75,26 +100,37 @@ impl Tables {
         }
     }
 
-    /// What is pending for the old name is pending for the new one, or done when retired.
-    fn rename_handler(&mut self, old: &Arc<str>, new: Option<&Arc<str>>, plan: &mut Plan) {
-        let Some(old) = self.names.id(old) else { return };
-        let new = new.map(|new| self.name(new, plan));
-        let pending = self.inbox.all_pending().iter();
-        let mine: Vec<(Place, Vec<Id>)> = pending
-            .filter(|(_, handlers)| handlers.contains(&old))
-            .map(|(place, handlers)| (*place, handlers.clone()))
-            .collect();
-        for (place, mut handlers) in mine {
-            handlers.retain(|id| *id != old);
-            handlers.extend(new.filter(|new| !handlers.contains(new)));
-            let settled = handlers.is_empty();
-            self.change(Change::Pending(place, handlers), plan);
-            if settled && let Place::Stream(stream, sequence) = place {
-                self.change(Change::Settled(stream, sequence), plan);
-            } else if settled && let Place::Foreign(partition, offset) = place {
-                self.change(Change::Done(partition, offset), plan);
+    /// What is pending for an old name is pending for its new one, or done when retired. All at
+    /// once, so that a name which moves on does not take along what has just come to it.
+    fn rename_handlers(&mut self, renames: &[(Arc<str>, Option<Arc<str>>)], plan: &mut Plan) {
+        let mut renamed: BTreeMap<Id, Option<Id>> = BTreeMap::new();
+        for (old, new) in renames {
+            if let Some(old) = self.names.id(old) {
+                let new = new.as_ref().map(|new| self.name(new, plan));
+                renamed.entry(old).or_insert(new);
             }
         }
-        self.change(Change::Handler(old, Registered::No), plan);
+        let pending = self.inbox.all_pending().iter();
+        let mine: Vec<(Place, Vec<Id>)> = pending
+            .filter(|(_, handlers)| handlers.iter().any(|id| renamed.contains_key(id)))
+            .map(|(place, handlers)| (*place, handlers.clone()))
+            .collect();
+        for (place, handlers) in mine {
+            let mut left = Vec::with_capacity(handlers.len());
+            for id in handlers {
+                let is = renamed.get(&id).copied().unwrap_or(Some(id));
+                left.extend(is.filter(|id| !left.contains(id)));
+            }
+            let is_settled = left.is_empty();
+            self.change(Change::Pending(place, left), plan);
+            if is_settled {
+                self.settle(place, plan);
+            }
+        }
+        for old in renamed.into_keys() {
+            if self.app.handlers.contains(&old) {
+                self.change(Change::Handler(old, Registered::No), plan);
+            }
+        }
     }
 }

@@ -1,90 +1,141 @@
 //! Planning a batch: which entries hold, which positions they get, what changes.
 
-use std::collections::HashMap;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::super::change::{Change, Id, Place, Registered, SendRow, StateRow};
-use super::super::states::Cold;
-use super::super::{
-    Batch, Cause, Durable, Entry, OutboxRow, StateTouch, StoreError, Subject, Verdict,
-};
+use super::super::change::{Change, Id, Place, Registered};
+use super::super::hash::FastMap;
+use super::super::limits::{self, LimitError};
+use super::super::states::Memtable;
+use super::super::{Batch, Durable, Entry, StateTouch, Subject, Verdict};
 use super::Tables;
-use crate::envelope::Context;
-use crate::outcome::{Send as Message, StateChange};
-use crate::stream::{Key, Position, Slot};
+use crate::stream::{Key, PartitionId, Position, StreamId};
+
+/// Versions of states, by the number of their name and their key.
+pub(in crate::store) type Versions = FastMap<(Id, Key), u64>;
 
 /// A batch that was decided on and is not durable yet.
 #[derive(Debug, Default)]
 pub(in crate::store) struct Plan {
     pub(in crate::store) changes: Vec<Change>,
     pub(in crate::store) durable: Durable,
-    /// Versions of states that this batch has written, which no reader sees yet.
-    versions: HashMap<(Id, Key), u64>,
-    time_ms: u64,
+    /// Versions of states that are behind the memtable, or that this batch has written.
+    pub(super) versions: Versions,
+    pub(super) time_ms: u64,
+}
+
+/// How many refused runs are remembered. An entry can only come behind a refused one of its run
+/// while both are on their way, and far fewer are.
+const REFUSED_MAX: usize = 65_536;
+
+/// The runs of lanes of which an entry was refused, newest numbers kept.
+#[derive(Debug, Default)]
+pub(super) struct Refused(BTreeSet<u64>);
+
+impl Refused {
+    fn insert(&mut self, run: u64) {
+        self.0.insert(run);
+        if self.0.len() > REFUSED_MAX {
+            self.0.pop_first();
+        }
+    }
 }
 
 impl Tables {
-    /// Decides what a batch does. The tables change at once, what readers see does not: if the
-    /// plan does not become durable the store is poisoned, and the tables are dropped.
+    /// The states of a batch whose versions are not in memory. They are to be read before the
+    /// batch is planned, for planning waits for nothing.
+    pub(in crate::store) fn behind(&self, batch: &Batch) -> Vec<(Id, Key)> {
+        let memtable = self.shared.read();
+        let touches = batch.entries.iter().flat_map(|entry| &entry.states);
+        let behind = touches.filter_map(|touch| {
+            let id = self.state_names.id(&touch.name)?;
+            memtable.get(id, &touch.key).is_none().then(|| (id, Arc::clone(&touch.key)))
+        });
+        behind.collect()
+    }
+
+    /// Decides what a batch does. A limit is met before anything is decided; else the tables
+    /// change at once, and what readers see does not. A plan that does not become durable must be
+    /// kept until it does, or the tables be dropped.
     pub(in crate::store) fn plan(
         &mut self,
         batch: &Batch,
-        cold: Option<&dyn Cold>,
-    ) -> Result<Plan, StoreError> {
-        let mut plan = Plan { time_ms: batch.time_ms, ..Plan::default() };
+        behind: Versions,
+    ) -> Result<Plan, LimitError> {
+        limits::check(batch)?;
+        self.check_holes()?;
+        let mut plan = Plan { time_ms: batch.time_ms, versions: behind, ..Plan::default() };
         for (stream, through) in &batch.confirmed {
-            if let Some(topic) = self.names.id(&stream.topic) {
-                self.confirm(topic, stream.slot.0, *through, &mut plan);
-            }
+            self.confirm(stream, *through, &mut plan);
         }
+        plan.durable.verdicts.reserve(batch.entries.len());
+        let shared = Arc::clone(&self.shared);
+        let memtable = shared.read();
         for entry in &batch.entries {
-            let verdict = self.check(entry, &plan, cold)?;
-            match (verdict, entry.run) {
-                (Verdict::Applied, _) => self.take(entry, &mut plan),
-                (Verdict::Conflict, Some(run)) => {
-                    self.refused.insert(run);
-                }
-                _ => {}
+            let (verdict, place) = self.check(entry, &plan, &memtable);
+            if verdict == Verdict::Applied {
+                self.take(entry, place, &mut plan);
+            } else if verdict != Verdict::Already
+                && let Some(run) = entry.run
+            {
+                self.refused.insert(run);
             }
             plan.durable.verdicts.push(verdict);
         }
         Ok(plan)
     }
 
-    /// Whether an entry holds; nothing changes.
-    fn check(
-        &self,
-        entry: &Entry,
-        plan: &Plan,
-        cold: Option<&dyn Cold>,
-    ) -> Result<Verdict, StoreError> {
-        if entry.run.is_some_and(|run| self.refused.contains(&run)) {
-            return Ok(Verdict::Conflict);
-        }
-        let verdict = self.check_subject(&entry.subject);
-        if verdict != Verdict::Applied {
-            return Ok(verdict);
-        }
-        for touch in &entry.states {
-            if self.version(touch, plan, cold)? != touch.read {
-                return Ok(Verdict::Conflict);
+    fn check_holes(&self) -> Result<(), LimitError> {
+        let holes = |place: String| Err(LimitError::Holes { place });
+        match self.inbox.full {
+            None => Ok(()),
+            Some(Place::Stream(id, _)) => {
+                holes(self.streams.get(id).map(ToString::to_string).unwrap_or_default())
+            }
+            Some(Place::Foreign(id, _)) => {
+                holes(self.partitions.get(id).map(ToString::to_string).unwrap_or_default())
             }
         }
-        Ok(Verdict::Applied)
     }
 
-    fn check_subject(&self, subject: &Subject) -> Verdict {
-        let settled =
-            |position| self.place(position).is_some_and(|place| self.inbox.is_settled(place));
-        let holds = match subject {
-            Subject::Handled { position, handler, .. } => {
-                let pending = self.place(position).and_then(|place| self.inbox.pending(place));
-                let is_mine =
-                    |pending: &[Id]| self.names.id(handler).is_some_and(|id| pending.contains(&id));
-                !settled(position) && pending.is_none_or(is_mine)
+    /// Whether an entry holds, and the numbers of its position if it has some; nothing changes.
+    fn check(&self, entry: &Entry, plan: &Plan, memtable: &Memtable) -> (Verdict, Option<Place>) {
+        if entry.run.is_some_and(|run| self.refused.0.contains(&run)) {
+            return (Verdict::Conflict, None);
+        }
+        let place = match &entry.subject {
+            Subject::Handled { position, .. }
+            | Subject::NotMine { position, .. }
+            | Subject::Duplicate { position } => self.place(position),
+            Subject::Intake { .. } => None,
+        };
+        let verdict = self.check_subject(&entry.subject, place);
+        if verdict != Verdict::Applied {
+            return (verdict, place);
+        }
+        for touch in &entry.states {
+            if self.version(touch, plan, memtable) != touch.read {
+                return (Verdict::Conflict, place);
             }
-            Subject::NotMine { position, .. } => !settled(position),
-            Subject::Duplicate { position } => settled(position),
+        }
+        (Verdict::Applied, place)
+    }
+
+    fn check_subject(&self, subject: &Subject, place: Option<Place>) -> Verdict {
+        let is_settled = place.is_some_and(|place| self.inbox.is_settled(place));
+        let holds = match subject {
+            Subject::Handled { handler, handlers, .. } => {
+                let is_left = match place.and_then(|place| self.inbox.pending(place)) {
+                    Some(left) => self.names.id(handler).is_some_and(|id| left.contains(&id)),
+                    None => handlers.contains(handler),
+                };
+                !is_settled && is_left
+            }
+            // What some handlers have begun here is not another's.
+            Subject::NotMine { .. } => {
+                !is_settled && place.is_none_or(|place| self.inbox.pending(place).is_none())
+            }
+            Subject::Duplicate { .. } => is_settled,
             Subject::Intake { from: Some((source, n)) } => {
                 if self.intake.get(source).is_some_and(|next| n < next) {
                     return Verdict::Already;
@@ -96,166 +147,29 @@ impl Tables {
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }
 
-    fn version(
-        &self,
-        touch: &StateTouch,
-        plan: &Plan,
-        cold: Option<&dyn Cold>,
-    ) -> Result<u64, StoreError> {
-        let Some(name) = self.state_names.id(&touch.name) else { return Ok(0) };
+    fn version(&self, touch: &StateTouch, plan: &Plan, memtable: &Memtable) -> u64 {
+        let Some(name) = self.state_names.id(&touch.name) else { return 0 };
         // The lookup borrows nothing of the touch, hence the clone of a counted pointer.
         match plan.versions.get(&(name, Arc::clone(&touch.key))) {
-            Some(version) => Ok(*version),
-            None => self.shared.version(name, &touch.key, cold),
+            Some(version) => *version,
+            None => memtable.get(name, &touch.key).map_or(0, |state| state.version),
         }
     }
 
-    /// Carries an entry out.
-    fn take(&mut self, entry: &Entry, plan: &mut Plan) {
-        let cause = self.take_subject(&entry.subject, plan);
-        for touch in &entry.states {
-            self.take_state(touch, plan);
+    /// Notes that the broker has a stream of this store through a sequence.
+    fn confirm(&mut self, stream: &StreamId, through: u64, plan: &mut Plan) {
+        let Some(topic) = self.names.id(&stream.topic) else { return };
+        let slot = stream.slot.0;
+        let Some(known) = self.outbox.existing(topic, slot) else { return };
+        // What has no position yet cannot be confirmed: it would count as published unseen.
+        let through = through.min(known.next - 1);
+        if *known.id != *stream || through < known.confirmed {
+            return;
         }
-        for (index, message) in (0..).zip(&entry.sends) {
-            self.send(message, cause.as_ref(), index, plan);
+        let floor = known.confirmed_at(through, plan.time_ms);
+        if through > known.confirmed {
+            self.change(Change::Confirmed(topic, slot, through), plan);
         }
-        for record in &entry.done {
-            let partition = self.partition_id(&record.partition, plan);
-            if !self.inbox.is_done(partition, record.offset) {
-                self.change(Change::Done(partition, record.offset), plan);
-            }
-        }
-    }
-
-    /// Settles what the entry is about; the position and handler that its messages are sent for.
-    fn take_subject(
-        &mut self,
-        subject: &Subject,
-        plan: &mut Plan,
-    ) -> Option<(Position, Place, Arc<str>, Id)> {
-        match subject {
-            Subject::Handled { position, floor, handler, handlers } => {
-                let place = self.place_of(position, *floor, plan);
-                let id = self.name(handler, plan);
-                self.handled(place, id, handlers, plan);
-                Some((position.clone(), place, Arc::clone(handler), id))
-            }
-            Subject::NotMine { position, floor } => {
-                let place = self.place_of(position, *floor, plan);
-                self.settle(place, plan);
-                None
-            }
-            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
-            Subject::Intake { from: Some((source, n)) } => {
-                self.change(Change::Intake(Arc::clone(source), n + 1), plan);
-                None
-            }
-        }
-    }
-
-    /// One handler is done with a position: the last one settles it.
-    fn handled(&mut self, place: Place, handler: Id, handlers: &[Arc<str>], plan: &mut Plan) {
-        let was_pending = self.inbox.pending(place).map(<[Id]>::to_vec);
-        let all = match &was_pending {
-            Some(pending) => pending.clone(),
-            None => handlers.iter().map(|name| self.name(name, plan)).collect(),
-        };
-        let left: Vec<Id> = all.into_iter().filter(|id| *id != handler).collect();
-        let settled = left.is_empty();
-        if was_pending.is_some() || !settled {
-            self.change(Change::Pending(place, left), plan);
-        }
-        if settled {
-            self.settle(place, plan);
-        }
-    }
-
-    fn settle(&mut self, place: Place, plan: &mut Plan) {
-        match place {
-            Place::Stream(stream, sequence) => {
-                self.change(Change::Settled(stream, sequence), plan);
-            }
-            // A foreign position is its offset.
-            Place::Foreign(partition, offset) => {
-                self.change(Change::Done(partition, offset), plan);
-            }
-        }
-    }
-
-    fn take_state(&mut self, touch: &StateTouch, plan: &mut Plan) {
-        let StateTouch { name, key, read, change } = touch;
-        let (version, schema, json) = match change {
-            StateChange::Same => return,
-            StateChange::Put(value) => (read + 1, value.schema, Some(value.json.clone())),
-            StateChange::Delete => (0, 0, None),
-        };
-        let name = self.state_name(name, plan);
-        let key = Arc::clone(key);
-        plan.versions.insert((name, Arc::clone(&key)), version);
-        self.change(Change::State(StateRow { name, key, version, schema, json }), plan);
-    }
-
-    /// Gives a message its position.
-    fn send(
-        &mut self,
-        message: &Message,
-        cause: Option<&(Position, Place, Arc<str>, Id)>,
-        index: u32,
-        plan: &mut Plan,
-    ) {
-        let topic_name: Arc<str> = Arc::from(&*message.topic);
-        let topic = self.name(&topic_name, plan);
-        let type_id = self.name(&Arc::from(&*message.type_name), plan);
-        // The name is there: it was just given.
-        let type_name = self.names.get(type_id).cloned().unwrap_or_default();
-        let slot = match &message.key {
-            Some(key) => Slot::of(key),
-            None => self.outbox.turn(topic),
-        };
-        let identity = &self.identity;
-        let stream = self.outbox.stream(topic, slot.0, || identity.stream(topic_name, slot.0));
-        let (prev, horizon) = match &message.key {
-            Some(key) => stream.remember(key),
-            None => (None, 0),
-        };
-        let row = OutboxRow {
-            stream: Arc::clone(&stream.id),
-            sequence: stream.next,
-            type_name,
-            key: message.key.clone(),
-            context: Context { prev, horizon, floor: stream.floor },
-            cause: cause.map(|(position, _, handler, _)| Cause {
-                position: position.clone(),
-                handler: Arc::clone(handler),
-                index,
-            }),
-            time_ms: plan.time_ms,
-            headers: message.headers.clone(),
-            body: message.body.clone(),
-        };
-        plan.changes.push(Change::Send(SendRow {
-            topic,
-            slot: slot.0,
-            sequence: row.sequence,
-            type_name: type_id,
-            key: row.key.clone(),
-            prev,
-            horizon,
-            floor: row.context.floor,
-            cause: cause.map(|(_, place, _, handler)| (*place, *handler, index)),
-            time_ms: row.time_ms,
-            headers: row.headers.as_bytes().clone(),
-            body: row.body.clone(),
-        }));
-        let row = Arc::new(row);
-        self.outbox.add(topic, Arc::clone(&row));
-        plan.durable.sent.push(row);
-    }
-
-    fn confirm(&mut self, topic: Id, slot: u8, through: u64, plan: &mut Plan) {
-        let floor =
-            self.outbox.existing(topic, slot).and_then(|s| s.confirmed_at(through, plan.time_ms));
-        self.change(Change::Confirmed(topic, slot, through), plan);
         if let Some(floor) = floor {
             self.change(Change::SendFloor(topic, slot, floor), plan);
         }
@@ -286,7 +200,7 @@ impl Tables {
         id
     }
 
-    fn partition_id(&mut self, partition: &Arc<crate::stream::PartitionId>, plan: &mut Plan) -> Id {
+    pub(super) fn partition_id(&mut self, partition: &Arc<PartitionId>, plan: &mut Plan) -> Id {
         if let Some(id) = self.partitions.id(partition) {
             return id;
         }
@@ -295,25 +209,23 @@ impl Tables {
         id
     }
 
-    /// The numbers of a position; its stream gets one, and its floor is noted, if they are new.
-    fn place_of(&mut self, position: &Position, floor: u64, plan: &mut Plan) -> Place {
-        let (stream, sequence) = match position {
-            Position::Stream(stream, sequence) => (stream, *sequence),
+    /// The numbers of a position that has none yet; what it is of gets one.
+    pub(super) fn place_of(&mut self, position: &Position, plan: &mut Plan) -> Place {
+        match position {
             Position::Foreign(partition, offset) => {
-                return Place::Foreign(self.partition_id(partition, plan), *offset);
+                Place::Foreign(self.partition_id(partition, plan), *offset)
             }
-        };
-        let id = match self.streams.id(stream) {
-            Some(id) => id,
-            None => {
-                let id = self.streams.next();
-                self.change(Change::Stream(id, (**stream).clone()), plan);
-                id
+            Position::Stream(stream, sequence) => {
+                let id = match self.streams.id(stream) {
+                    Some(id) => id,
+                    None => {
+                        let id = self.streams.next();
+                        self.change(Change::Stream(id, (**stream).clone()), plan);
+                        id
+                    }
+                };
+                Place::Stream(id, *sequence)
             }
-        };
-        if floor > self.inbox.floor(id) {
-            self.change(Change::Floor(id, floor), plan);
         }
-        Place::Stream(id, sequence)
     }
 }

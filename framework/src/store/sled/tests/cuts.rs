@@ -45,15 +45,17 @@ fn every_cut_between_batches_opens_and_replays_to_the_same() {
     let before = model.clone();
     apply(&mut model, &second());
 
-    let mut cuts = vec![home.path().join("cut-0")];
-    copy(&dir, &cuts[0]);
-    let stats = base
-        .checkpoint_observed(second(), 20, |stats| {
-            cuts.push(home.path().join(format!("cut-{}", stats.batches)));
-            copy(&dir, &cuts[cuts.len() - 1]);
-            Ok(())
-        })
-        .unwrap();
+    let mut cuts = Vec::new();
+    let mut cut = |batches| {
+        cuts.push(home.path().join(format!("cut-{batches}")));
+        copy(&dir, &cuts[cuts.len() - 1]);
+    };
+    let written = base.write_checkpoint(second().into_iter().map(Ok), 20, |stats| {
+        cut(stats.batches);
+        Ok::<_, BaseError>(())
+    });
+    let stats = written.unwrap();
+    cut(stats.batches);
     assert_eq!(cuts.len() as u64, stats.batches + 1);
     assert!(stats.batches >= 3, "{stats:?}");
     assert_eq!(contents(&base), model);
@@ -84,7 +86,7 @@ fn a_checkpoint_that_stops_between_batches_can_be_done_again() {
         2 => Err(BaseError::ReservedTable),
         _ => Ok(()),
     };
-    assert!(base.checkpoint_observed(second(), 20, stop).is_err());
+    assert!(base.write_checkpoint(second().into_iter().map(Ok), 20, stop).is_err());
     assert_eq!(base.position(), 10);
     drop(base);
     let base = Base::open(&home.path().join("base")).unwrap();

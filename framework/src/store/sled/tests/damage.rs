@@ -81,7 +81,7 @@ fn entries_lost_or_added_behind_our_back_are_refused_at_open() {
         harm(&db);
         db.flush().unwrap();
         drop(db);
-        let error = Base::open(&dir).err().expect(what);
+        let error = Base::open(&dir).expect_err(what);
         let known = matches!(error, BaseError::Damaged { .. } | BaseError::Miscounted { .. });
         assert!(known, "{what}: {error}");
         assert!(error.to_string().contains("restore"), "{error}");

@@ -81,8 +81,8 @@ fn the_last_change_of_a_row_wins_within_one_checkpoint() {
 fn what_is_above_a_limit_is_refused_and_the_base_goes_on() {
     let (_home, base) = new_base();
     let long_key = put(1, vec![b'k'; 1020], "v");
-    assert!(matches!(long_key.check(), Err(BaseError::KeyTooLong { stored: 1025, .. })));
-    assert!(matches!(put(1, [0; 510], "v").check(), Err(BaseError::KeyTooLong { .. })));
+    assert!(matches!(long_key.row().map(drop), Err(BaseError::KeyTooLong { stored: 1025, .. })));
+    assert!(matches!(put(1, [0; 510], "v").row().map(drop), Err(BaseError::KeyTooLong { .. })));
     let long_value = put(1, "k", vec![0; VALUE_BYTES_MAX + 1]);
     assert!(matches!(base.checkpoint([long_value], 1), Err(BaseError::ValueTooLong { .. })));
     assert!(matches!(base.checkpoint([put(0, "k", "v")], 1), Err(BaseError::ReservedTable)));

@@ -1,0 +1,188 @@
+//! What a store takes: checked before anything of a batch is decided, for what was written once
+//! and cannot be checkpointed would stop the store for good.
+
+use super::{Batch, Entry, Subject};
+use crate::outcome::{Send as Message, StateChange};
+
+/// The longest key of a state and name of an intake source, in bytes; a zero byte counts twice.
+pub(crate) const KEY_BYTES_MAX: usize = 450;
+
+/// The largest value of a state, and the largest message with its key, headers and body.
+pub(crate) const ROW_BYTES_MAX: usize = 1_900_000;
+
+/// The most entries of a batch.
+pub(crate) const ENTRIES_MAX: usize = 16_384;
+
+/// The most bytes of a batch: values, messages, keys. A batch is one frame of a journal.
+pub(crate) const BATCH_BYTES_MAX: usize = 128 << 20;
+
+/// The most runs of settled numbers that a stream or a partition may have; beyond it a batch is
+/// refused. In steady state there is one run: each further one is a hole between.
+pub(crate) const RUNS_MAX: usize = 65_536;
+
+/// What an entry costs in a journal beside its values, messages and keys, at most.
+const ENTRY_BYTES: usize = 1_024;
+
+/// A batch holds what no store takes. Nothing of it was written.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// A state's key is too long.
+    #[error(
+        "a key of state {state:?} needs {bytes} bytes (a zero byte counts twice), {most} is the \
+         limit: use shorter keys. It begins with {start:?}"
+    )]
+    Key {
+        /// The state.
+        state: String,
+        /// How the key begins.
+        start: String,
+        /// What it needs.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A state's value is too large.
+    #[error(
+        "state {state:?} of key {key:?} has {bytes} bytes, {most} is the limit: keep less in one \
+         state, or split it over several keys"
+    )]
+    State {
+        /// The state.
+        state: String,
+        /// The key.
+        key: String,
+        /// What it has.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// A message is too large.
+    #[error(
+        "a message {type_name:?} to topic {topic:?} has {bytes} bytes, {most} is the limit: send \
+         less at a time, or a reference to it"
+    )]
+    Message {
+        /// The topic.
+        topic: String,
+        /// The type.
+        type_name: String,
+        /// Bytes of key, headers and body.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The name of an intake source is too long.
+    #[error(
+        "the name of an intake source needs {bytes} bytes (a zero byte counts twice), {most} is \
+         the limit: use a shorter one. It begins with {start:?}"
+    )]
+    Source {
+        /// How it begins.
+        start: String,
+        /// What it needs.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// An intake number has no next one.
+    #[error("{number} cannot be a number of intake source {from:?}: nothing could follow it")]
+    Number {
+        /// The source.
+        from: String,
+        /// The number.
+        number: u64,
+    },
+    /// A batch is too large.
+    #[error(
+        "a commit of {entries} entries and {bytes} bytes is above the limits of {ENTRIES_MAX} and \
+         {BATCH_BYTES_MAX}: commit less at a time"
+    )]
+    Batch {
+        /// How many entries it has.
+        entries: usize,
+        /// How many bytes, about.
+        bytes: usize,
+    },
+    /// Too much is missing of what is received.
+    #[error(
+        "what was received of {place} has more than {RUNS_MAX} holes: find out why so much of it \
+         never comes"
+    )]
+    Holes {
+        /// The stream or partition.
+        place: String,
+    },
+}
+
+/// Whether a store can hold what is in a batch.
+pub(super) fn check(batch: &Batch) -> Result<(), LimitError> {
+    let mut bytes = 0;
+    for entry in &batch.entries {
+        bytes += check_entry(entry)?;
+    }
+    if batch.entries.len() > ENTRIES_MAX || bytes > BATCH_BYTES_MAX {
+        return Err(LimitError::Batch { entries: batch.entries.len(), bytes });
+    }
+    Ok(())
+}
+
+/// How many bytes an entry has, about, if each part of it is within its limit.
+fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
+    let mut bytes = ENTRY_BYTES + entry.done.len() * 32;
+    if let Subject::Intake { from: Some((source, number)) } = &entry.subject {
+        check_source(source, *number)?;
+    }
+    for touch in &entry.states {
+        let (stored, most) = (stored_len(&touch.key), KEY_BYTES_MAX);
+        if stored > most {
+            let (state, start) = (touch.name.to_string(), start(&touch.key));
+            return Err(LimitError::Key { state, start, bytes: stored, most });
+        }
+        let StateChange::Put(value) = &touch.change else { continue };
+        let (length, most) = (value.json.len(), ROW_BYTES_MAX);
+        if length > most {
+            let (state, key) = (touch.name.to_string(), touch.key.to_string());
+            return Err(LimitError::State { state, key, bytes: length, most });
+        }
+        bytes += stored + length;
+    }
+    for message in &entry.sends {
+        bytes += ENTRY_BYTES + check_message(message)?;
+    }
+    Ok(bytes)
+}
+
+fn check_message(message: &Message) -> Result<usize, LimitError> {
+    let key = message.key.as_ref().map_or(0, |key| key.len());
+    let bytes = key + message.headers.as_bytes().len() + message.body.len();
+    if bytes > ROW_BYTES_MAX {
+        let (topic, type_name) = (message.topic.to_string(), message.type_name.to_string());
+        return Err(LimitError::Message { topic, type_name, bytes, most: ROW_BYTES_MAX });
+    }
+    Ok(bytes)
+}
+
+fn check_source(source: &str, number: u64) -> Result<(), LimitError> {
+    let (bytes, most) = (stored_len(source), KEY_BYTES_MAX);
+    if bytes > most {
+        return Err(LimitError::Source { start: start(source), bytes, most });
+    }
+    if number == u64::MAX {
+        return Err(LimitError::Number { from: source.to_owned(), number });
+    }
+    Ok(())
+}
+
+/// A zero byte in a key is stored as two.
+fn stored_len(key: &str) -> usize {
+    // A short key is within the limit whatever its bytes.
+    if key.len() <= KEY_BYTES_MAX / 2 {
+        return key.len();
+    }
+    key.len() + key.bytes().filter(|byte| *byte == 0).count()
+}
+
+fn start(key: &str) -> String {
+    key.chars().take(40).collect()
+}

@@ -1,0 +1,111 @@
+//! Carrying out an entry that holds: what it settles, its states, the records that are done.
+
+use std::sync::Arc;
+
+use super::super::change::{Change, Id, Place, StateRow};
+use super::super::{Entry, StateTouch, Subject};
+use super::Tables;
+use super::plan::Plan;
+use super::send::Sender;
+use crate::outcome::StateChange;
+
+impl Tables {
+    /// Carries an entry out.
+    pub(super) fn take(&mut self, entry: &Entry, place: Option<Place>, plan: &mut Plan) {
+        let cause = self.take_subject(&entry.subject, place, plan);
+        for touch in &entry.states {
+            self.take_state(touch, plan);
+        }
+        for (index, message) in (0..).zip(&entry.sends) {
+            self.send(message, cause.as_ref(), index, plan);
+        }
+        for record in &entry.done {
+            let partition = self.partition_id(&record.partition, plan);
+            if !self.inbox.is_done(partition, record.offset) {
+                self.change(Change::Done(partition, record.offset), plan);
+            }
+        }
+    }
+
+    /// Settles what the entry is about; the position and handler that its messages are sent for.
+    fn take_subject(
+        &mut self,
+        subject: &Subject,
+        place: Option<Place>,
+        plan: &mut Plan,
+    ) -> Option<Sender> {
+        match subject {
+            Subject::Handled { position, floor, handler, handlers } => {
+                let place = place.unwrap_or_else(|| self.place_of(position, plan));
+                self.see_floor(place, *floor, plan);
+                let id = self.name(handler, plan);
+                self.handled(place, id, handlers, plan);
+                let (position, handler) = (position.clone(), Arc::clone(handler));
+                Some(Sender { position, place, handler, id })
+            }
+            Subject::NotMine { position, floor } => {
+                let place = place.unwrap_or_else(|| self.place_of(position, plan));
+                self.see_floor(place, *floor, plan);
+                self.settle(place, plan);
+                None
+            }
+            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
+            Subject::Intake { from: Some((source, n)) } => {
+                // A number that has no next one was refused as a limit.
+                self.change(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan);
+                None
+            }
+        }
+    }
+
+    /// One handler is done with a position: the last one settles it.
+    fn handled(&mut self, place: Place, handler: Id, handlers: &[Arc<str>], plan: &mut Plan) {
+        let (was_pending, mut left) = match self.inbox.pending(place) {
+            Some(left) => (true, left.to_vec()),
+            None if handlers.len() == 1 => (false, Vec::new()),
+            None => (false, handlers.iter().map(|name| self.name(name, plan)).collect()),
+        };
+        left.retain(|id| *id != handler);
+        let is_settled = left.is_empty();
+        if was_pending || !is_settled {
+            self.change(Change::Pending(place, left), plan);
+        }
+        if is_settled {
+            self.settle(place, plan);
+        }
+    }
+
+    pub(super) fn settle(&mut self, place: Place, plan: &mut Plan) {
+        match place {
+            Place::Stream(stream, sequence) => {
+                self.change(Change::Settled(stream, sequence), plan);
+            }
+            // A foreign position is its offset.
+            Place::Foreign(partition, offset) => {
+                self.change(Change::Done(partition, offset), plan);
+            }
+        }
+    }
+
+    fn take_state(&mut self, touch: &StateTouch, plan: &mut Plan) {
+        let StateTouch { name, key, read, change } = touch;
+        let (version, schema, json) = match change {
+            StateChange::Same => return,
+            StateChange::Put(value) => (read + 1, value.schema, Some(value.json.clone())),
+            StateChange::Delete => (0, 0, None),
+        };
+        let name = self.state_name(name, plan);
+        let key = Arc::clone(key);
+        plan.versions.insert((name, Arc::clone(&key)), version);
+        self.change(Change::State(StateRow { name, key, version, schema, json }), plan);
+    }
+
+    /// Notes the floor that the sender of a stream has shown.
+    fn see_floor(&mut self, place: Place, floor: u64, plan: &mut Plan) {
+        if let Place::Stream(stream, _) = place
+            && floor > self.inbox.floor(stream)
+        {
+            self.change(Change::Floor(stream, floor), plan);
+        }
+    }
+}

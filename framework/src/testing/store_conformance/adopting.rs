@@ -1,0 +1,173 @@
+//! Claims about taking an app in: its names, and what was renamed since.
+
+use super::*;
+
+fn to(old: &str, new: Option<&str>) -> (Arc<str>, Option<Arc<str>>) {
+    (old.into(), new.map(Arc::from))
+}
+
+/// An app with these handlers and states.
+fn app(handlers: &[&str], states: &[&str]) -> Catalog {
+    Catalog { handlers: texts(handlers), states: texts(states), types: Vec::new() }
+}
+
+fn handlers(renames: &[(&str, Option<&str>)]) -> Renames {
+    let handlers = renames.iter().map(|(old, new)| to(old, *new)).collect();
+    Renames { handlers, ..Renames::default() }
+}
+
+fn states(renames: &[(&str, Option<&str>)]) -> Renames {
+    let states = renames.iter().map(|(old, new)| to(old, *new)).collect();
+    Renames { states, ..Renames::default() }
+}
+
+pub(crate) async fn the_catalog_comes_back(subject: Subject) {
+    let open = subject.open().await;
+    assert_eq!(open.found, Found::default(), "a new store knows no app");
+    open.leave(Leave::Closed).await;
+    for leave in [Leave::Dropped, Leave::Closed] {
+        let open = subject.open().await;
+        assert_eq!(open.found.catalog, catalog());
+        open.leave(leave).await;
+    }
+    // A handler without work may go; a type goes when it is said to.
+    let types = vec![("in".into(), "Deposit".into())];
+    let renames = Renames { types, ..Renames::default() };
+    let open = subject.open_as(app(&["audit"], &["account"]), renames).await.unwrap();
+    open.leave(Leave::Dropped).await;
+    let open = subject.open().await;
+    assert_eq!(open.found.catalog, app(&["audit"], &["account"]));
+}
+
+pub(crate) async fn what_a_handler_left_undone_is_listed(subject: Subject) {
+    let mut open = subject.open().await;
+    let both = ["audit", "deposit"];
+    let entries = vec![handled_of(at(1), "audit", &both), handled_of(at(2), "audit", &both)];
+    open.commit(entries).await;
+    open.leave(Leave::Dropped).await;
+    let open = subject.open_as(app(&["audit"], &["account"]), Renames::default()).await.unwrap();
+    assert_eq!(open.found.unfinished, texts(&["deposit"]));
+    assert_eq!(open.recovered.pending.len(), 2);
+}
+
+pub(crate) async fn a_renamed_handler_has_its_work(subject: Subject) {
+    let mut open = subject.open().await;
+    open.one(handled_of(at(1), "audit", &["audit", "deposit"])).await;
+    open.leave(Leave::Dropped).await;
+    let renames = handlers(&[("deposit", Some("pay_in"))]);
+    // A second time it has nothing left to do.
+    for _ in 0..2 {
+        let new = app(&["audit", "pay_in"], &["account"]);
+        let open = subject.open_as(new, renames.clone()).await.unwrap();
+        assert_eq!(open.recovered.pending, [(at(1), texts(&["pay_in"]))]);
+        open.leave(Leave::Dropped).await;
+    }
+    let new = app(&["audit", "pay_in"], &["account"]);
+    let mut open = subject.open_as(new.clone(), Renames::default()).await.unwrap();
+    assert_eq!(open.found.catalog.handlers, new.handlers);
+    assert_eq!(open.found.unfinished, texts(&["pay_in"]));
+    let done = handled_of(at(1), "pay_in", &["pay_in"]);
+    assert_eq!(open.one(done).await, Verdict::Applied);
+}
+
+pub(crate) async fn a_retired_handlers_work_is_given_up(subject: Subject) {
+    let mut open = subject.open().await;
+    let three = ["audit", "deposit", "third"];
+    let foreign = Position::Foreign(partition(1), 5);
+    let entries = vec![
+        handled_of(at(1), "audit", &three[..2]),
+        handled_of(at(2), "audit", &three),
+        handled_of(foreign, "audit", &three[..2]),
+    ];
+    open.commit(entries).await;
+    open.leave(Leave::Dropped).await;
+    let new = app(&["audit", "third"], &["account"]);
+    let open = subject.open_as(new, handlers(&[("deposit", None)])).await.unwrap();
+    assert_eq!(open.recovered.pending, [(at(2), texts(&["third"]))]);
+    assert_eq!(open.settled(&stream(1)), [(1, 1)]);
+    assert_eq!(open.done(&partition(1)), [(5, 5)]);
+    open.leave(Leave::Dropped).await;
+    let open = subject.open().await;
+    assert_eq!(open.found.unfinished, texts(&["third"]));
+}
+
+pub(crate) async fn handlers_that_swap_names_keep_their_work(subject: Subject) {
+    let mut open = subject.open().await;
+    let both = ["audit", "deposit"];
+    let entries = vec![handled_of(at(1), "audit", &both), handled_of(at(2), "deposit", &both)];
+    open.commit(entries).await;
+    open.leave(Leave::Dropped).await;
+    let renames = handlers(&[("audit", Some("deposit")), ("deposit", Some("audit"))]);
+    let open = subject.open_as(catalog(), renames).await.unwrap();
+    let pending = [(at(1), texts(&["audit"])), (at(2), texts(&["deposit"]))];
+    assert_eq!(open.recovered.pending, pending);
+    open.leave(Leave::Dropped).await;
+    // What moves on does not take along what comes to its old name.
+    let renames = handlers(&[("audit", Some("deposit")), ("deposit", Some("third"))]);
+    let open = subject.open_as(app(&["deposit", "third"], &["account"]), renames).await.unwrap();
+    let pending = [(at(1), texts(&["deposit"])), (at(2), texts(&["third"]))];
+    assert_eq!(open.recovered.pending, pending);
+}
+
+pub(crate) async fn a_renamed_state_keeps_its_values(subject: Subject) {
+    let mut open = subject.open().await;
+    open.one(handled(at(1)).put("k", 0, "1")).await;
+    open.leave(Leave::Closed).await;
+    let renames = states(&[("account", Some("ledger"))]);
+    for _ in 0..2 {
+        let new = app(&["audit", "deposit"], &["ledger"]);
+        let mut open = subject.open_as(new, renames.clone()).await.unwrap();
+        let read = open.reader.states(vec![("ledger".into(), "k".into())]).await.unwrap();
+        assert_eq!(read, [stored(1, "1")]);
+        assert_eq!(open.state("k").await, StoredState::default(), "the old name is nobody's");
+        let stale = handled(at(2)).touch("ledger", "k", 0, StateChange::Delete);
+        assert_eq!(open.one(stale).await, Verdict::Conflict);
+        open.leave(Leave::Dropped).await;
+    }
+    // The old name is free for a new state; the values stay where they are.
+    let new = app(&["audit", "deposit"], &["account", "ledger"]);
+    let mut open = subject.open_as(new.clone(), Renames::default()).await.unwrap();
+    assert_eq!(open.found.catalog.states, texts(&["ledger"]));
+    open.one(handled(at(3)).put("k", 0, "another")).await;
+    open.leave(Leave::Dropped).await;
+    let open = subject.open_as(new, Renames::default()).await.unwrap();
+    let keys = ["ledger", "account"].map(|name| (Arc::from(name), Key::from("k")));
+    let read = open.reader.states(keys.to_vec()).await.unwrap();
+    assert_eq!(read, [stored(1, "1"), stored(1, "another")]);
+    open.leave(Leave::Dropped).await;
+    // Both move on by one: no name stands for two, whatever the order they are told in.
+    let renames = states(&[("account", Some("ledger")), ("ledger", Some("third"))]);
+    let open = subject.open_as(app(&[], &["ledger", "third"]), renames).await.unwrap();
+    let keys = ["third", "ledger"].map(|name| (Arc::from(name), Key::from("k")));
+    let read = open.reader.states(keys.to_vec()).await.unwrap();
+    assert_eq!(read, [stored(1, "1"), stored(1, "another")]);
+}
+
+pub(crate) async fn two_states_cannot_become_one(subject: Subject) {
+    let both = app(&["audit", "deposit"], &["account", "ledger"]);
+    let mut open = subject.open_as(both.clone(), Renames::default()).await.unwrap();
+    open.one(handled_of(at(1), "audit", &["audit", "deposit"])).await;
+    open.leave(Leave::Dropped).await;
+    let mut renames = states(&[("account", Some("ledger"))]);
+    renames.handlers = vec![to("deposit", None)];
+    match subject.open_as(app(&["audit"], &["ledger"]), renames).await.map(|_| ()) {
+        Err(StoreError::Refused { reason, remedy, .. }) => {
+            assert!(reason.contains("account") && reason.contains("ledger"), "{reason}");
+            assert!(!remedy.is_empty());
+        }
+        other => panic!("{other:?}"),
+    }
+    let open = subject.open_as(both.clone(), Renames::default()).await.unwrap();
+    assert_eq!(open.found, Found { catalog: both, unfinished: texts(&["deposit"]) }, "as before");
+}
+
+pub(crate) async fn a_retired_state_leaves_the_catalog(subject: Subject) {
+    let mut open = subject.open().await;
+    open.one(handled(at(1)).put("k", 0, "1")).await;
+    open.leave(Leave::Dropped).await;
+    let new = app(&["audit", "deposit"], &[]);
+    let open = subject.open_as(new, states(&[("account", None)])).await.unwrap();
+    open.leave(Leave::Dropped).await;
+    let open = subject.open_as(app(&[], &[]), Renames::default()).await.unwrap();
+    assert_eq!(open.found.catalog.states, texts(&[]));
+}
