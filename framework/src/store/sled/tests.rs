@@ -8,7 +8,12 @@ use super::error::BaseError;
 mod conformance;
 mod cuts;
 mod damage;
+mod half;
+mod limits;
+mod refusals;
+mod room;
 mod rows;
+mod stops;
 
 use std::collections::BTreeMap;
 
