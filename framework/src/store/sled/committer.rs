@@ -163,7 +163,7 @@ impl OpenSled {
 
     /// Drops the segments that a checkpoint has made needless, once it has ended. Waits for it
     /// while the journal has more segments than it may have.
-    async fn end_checkpoint(&mut self, segments_max: usize) -> Result<(), StoreError> {
+    pub(super) async fn end_checkpoint(&mut self, segments_max: usize) -> Result<(), StoreError> {
         let segments = self.files.as_ref().map_or(0, |files| files.journal.segments().len());
         let ended = if segments > segments_max {
             self.checkpoint.ended().await

@@ -52,8 +52,8 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
         rows.push(put(APP, Vec::new(), &(&tables.app.handlers, &tables.app.types))?);
     }
     for id in inbox.streams {
-        let row = (tables.streams.get(id), tables.inbox.streams().get(&id));
-        rows.push(put(STREAMS, number(id), &row)?);
+        let stream = tables.streams.get(id).map(|stream| &**stream);
+        rows.push(stream_row(id, stream, tables.inbox.streams().get(&id))?);
     }
     for id in inbox.partitions {
         let row = (tables.partitions.get(id), tables.inbox.partitions().get(&id));
@@ -67,7 +67,9 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
         });
     }
     for source in dirty.intake {
-        rows.push(put(INTAKE, source.as_bytes().to_vec(), &tables.intake.get(&source))?);
+        if let Some(next) = tables.intake.get(&source) {
+            rows.push(intake_row(&source, *next)?);
+        }
     }
     for (topic, slot) in outbox.streams {
         let row = tables.outbox.stream_row(topic, slot);
@@ -102,18 +104,33 @@ impl Changes {
     /// before its rows: a row without its stream would hide the sequences before it.
     pub(super) fn rows(&self) -> impl Iterator<Item = Result<Row, RowError>> {
         let few = self.few.iter().cloned().map(Ok);
-        let send = |row: &SendRow| put(OUTBOX, row_key(row.topic, row.slot, row.sequence), row);
         let states = self.states.iter().flat_map(|(name, by_key)| {
             // In key order: neighbours lie on one of sled's pages, and runs are alike.
             let mut states: Vec<_> = by_key.iter().collect();
             states.sort_unstable_by_key(|(key, _)| *key);
             states.into_iter().map(|(key, state)| Ok(state_row(*name, key, state)))
         });
-        few.chain(self.sends.iter().map(send)).chain(states)
+        few.chain(self.sends.iter().map(send_row)).chain(states)
     }
 }
 
-fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
+pub(super) fn stream_row(
+    id: Id,
+    stream: Option<&StreamId>,
+    known: Option<&InStream>,
+) -> Result<Row, RowError> {
+    put(STREAMS, number(id), &(stream, known))
+}
+
+pub(super) fn intake_row(source: &str, next: u64) -> Result<Row, RowError> {
+    put(INTAKE, source.as_bytes().to_vec(), &Some(next))
+}
+
+pub(super) fn send_row(row: &SendRow) -> Result<Row, RowError> {
+    put(OUTBOX, row_key(row.topic, row.slot, row.sequence), row)
+}
+
+pub(super) fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
     let row = state_key(name, key);
     let Some(value) = &state.value else { return delete(STATES, row) };
     let mut bytes = Vec::with_capacity(13 + value.json.len());

@@ -9,7 +9,12 @@ mod conformance;
 mod cuts;
 mod damage;
 mod power;
+mod half;
+mod limits;
+mod refusals;
+mod room;
 mod rows;
+mod stops;
 
 use std::collections::BTreeMap;
 

@@ -61,6 +61,7 @@ pub(crate) struct Model {
     out: BTreeMap<(String, u8), Out>,
     refused: BTreeSet<u64>,
     runs: u64,
+    entries: u64,
     time_ms: u64,
 }
 
@@ -84,8 +85,10 @@ impl Model {
         Batch { time_ms: self.time_ms, entries, confirmed, ..Batch::default() }
     }
 
-    fn position(random: &mut Random) -> Position {
-        let number = random.below(400) + 1;
+    /// One of a window that moves on slowly: most come more than once, some never.
+    fn position(&mut self, random: &mut Random) -> Position {
+        self.entries += 1;
+        let number = self.entries / 5 + random.below(400) + 1;
         match random.below(5) {
             0 => Position::Foreign(partition(random.below(2) as u32), number),
             _ => Position::Stream(stream(random.below(3) as u8), number),
@@ -93,11 +96,14 @@ impl Model {
     }
 
     fn entry(&mut self, random: &mut Random) -> Entry {
-        let position = Self::position(random);
+        let position = self.position(random);
         let mut entry = match random.below(10) {
             0 => duplicate(position),
             1 => entry(About::NotMine { position, floor: random.below(9) }),
-            2 => intake(["upload", "feed"][random.below(2) as usize], random.below(300)),
+            2 => intake(
+                ["upload", "feed"][random.below(2) as usize],
+                self.entries / 8 + random.below(20),
+            ),
             3 => accepted(),
             4 | 5 => handled_of(position, BOTH[random.below(2) as usize], &BOTH),
             _ => handled(position),
@@ -122,7 +128,8 @@ impl Model {
             entry = entry.send(["out", "other"][random.below(2) as usize], key, body);
         }
         for _ in 0..random.below(2) {
-            entry = entry.done(&partition(random.below(2) as u32 + 2), random.below(500));
+            entry = entry
+                .done(&partition(random.below(2) as u32 + 2), self.entries / 4 + random.below(50));
         }
         entry
     }
@@ -273,6 +280,18 @@ impl Model {
         out.rows.push(Arc::clone(row));
     }
 
+    /// A restart: runs are numbered by the process.
+    pub(crate) fn restart(&mut self) {
+        self.refused.clear();
+        self.runs += 1;
+    }
+
+    /// How many messages were sent, positions settled and states kept.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        let sent = self.out.values().map(|out| out.rows.len()).sum();
+        (sent, self.settled.len(), self.states.len())
+    }
+
     /// Checks what readers see.
     pub(crate) async fn check_reader(&self, reader: &dyn Reader, page: usize) {
         let states: Vec<_> =
@@ -351,12 +370,10 @@ pub(crate) async fn random_batches_and_reopenings_do_as_the_model(subject: Subje
         if random.chance(6) || n + 1 == BATCHES {
             let leave = if random.chance(3) { Leave::Closed } else { Leave::Dropped };
             open = subject.reopen(open, leave).await;
-            // Runs are numbered by the process.
-            model.refused.clear();
-            model.runs += 1;
+            model.restart();
             model.check(&open).await;
         }
     }
-    let sent: usize = model.out.values().map(|out| out.rows.len()).sum();
-    assert!(sent > 1_000 && model.settled.len() > 200 && model.states.len() > 10);
+    let (sent, settled, states) = model.sizes();
+    assert!(sent > 1_000 && settled > 200 && states > 10, "{:?}", model.sizes());
 }

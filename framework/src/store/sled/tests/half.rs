@@ -1,0 +1,66 @@
+//! A kill within a commit: what was not acknowledged is there whole or not at all.
+
+use super::conformance::in_dir;
+use super::cuts::copy;
+use super::stops::open_sled;
+use crate::journal::HeadSync;
+use crate::store::sled::SledOptions;
+use crate::store::tables::plan::Versions;
+use crate::store::{Batch, Store, change};
+use crate::testing::store_conformance::model::{Model, Random};
+
+#[tokio::test]
+async fn a_commit_that_was_not_acknowledged_is_there_whole_or_not_at_all() {
+    let mut random = Random::from_environment();
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("store");
+    let options = SledOptions { segment_bytes: 64 << 10, journal_segments_max: 3, seed: 5 };
+    let mut model = Model::default();
+    let (mut there, mut absent) = (0, 0);
+    for round in 0..12 {
+        let mut store = open_sled(&dir, options.clone()).await;
+        model.restart();
+        for id in 1..8 {
+            let batch = Batch { id, ..model.batch(&mut random) };
+            let durable = store.commit(&batch).await.unwrap();
+            model.apply(&batch, &durable);
+        }
+        store.end_checkpoint(0).await.unwrap();
+        // One more commit, step by step.
+        let batch = model.batch(&mut random);
+        let behind: Versions = store
+            .tables
+            .behind(&batch)
+            .into_iter()
+            .map(|key| {
+                let version = crate::store::states::Cold::state(&store.base, key.0, &key.1);
+                (key, version.unwrap().version)
+            })
+            .collect();
+        let plan = store.tables.plan(&batch, behind).unwrap();
+        let mut after = model.clone();
+        after.apply(&batch, &plan.durable);
+        let files = store.files.as_mut().unwrap();
+        files.journal.append(&change::encode(&plan.changes).unwrap()).unwrap();
+        let appended = home.path().join(format!("appended-{round}"));
+        copy(&dir, &appended);
+        files.journal.sync(HeadSync::Write).unwrap();
+        let synced = home.path().join(format!("synced-{round}"));
+        copy(&dir, &synced);
+        drop(store);
+
+        let open = in_dir(&appended, ()).open().await;
+        let sent = |model: &Model| model.sizes().0 as u64;
+        let found: u64 = open.reader.sent().await.unwrap().iter().map(|(_, n)| n).sum();
+        let written = plan.changes.iter().any(|change| matches!(change, change::Change::Send(_)));
+        let has = written && found == sent(&after);
+        if has { &after } else { &model }.check(&open).await;
+        (there, absent) = (there + u32::from(has), absent + u32::from(!has));
+        drop(open);
+        after.check(&in_dir(&synced, ()).open().await).await;
+        after.restart();
+        model = after;
+    }
+    println!("{there} whole, {absent} absent");
+    assert!(absent > 0, "small frames are written with the sync only");
+}
