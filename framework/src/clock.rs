@@ -40,6 +40,11 @@ impl Clock {
         }
     }
 
+    /// Blocks the thread that long: for work that blocks anyway.
+    pub(crate) fn block(duration: Duration) {
+        std::thread::sleep(duration);
+    }
+
     /// Waits that long.
     pub(crate) async fn sleep(&self, duration: Duration) {
         tokio::time::sleep(duration).await;

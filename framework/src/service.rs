@@ -257,6 +257,9 @@ fn subscription(wiring: &Wiring, recovered: &Recovered) -> Subscription {
     Subscription {
         consumer: Arc::clone(&wiring.service),
         topics: wiring.routes.keys().cloned().collect(),
-        cursors: cursors.map(|(id, done)| ((**id).clone(), done.next_missing(0))).collect(),
+        cursors: cursors
+            .filter(|(id, _)| wiring.routes.contains_key(&id.topic))
+            .map(|(id, done)| ((**id).clone(), done.next_missing(0)))
+            .collect(),
     }
 }

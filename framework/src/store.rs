@@ -85,6 +85,16 @@ pub enum Subject {
         /// The position.
         position: Position,
     },
+    /// Offsets of a partition that hold nothing for this service: they were gone before it first
+    /// read the partition, or are lost.
+    Passed {
+        /// The partition.
+        partition: Arc<PartitionId>,
+        /// The first offset.
+        first: u64,
+        /// The last.
+        last: u64,
+    },
     /// A message from outside: from this source and with this number, if it has one.
     Intake {
         /// Source and number.

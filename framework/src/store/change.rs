@@ -45,6 +45,8 @@ pub(super) enum Change {
     SendFloor(Id, u8, u64),
     /// The next number of an intake source.
     Intake(Arc<str>, u64),
+    /// Offsets of a partition, first to last, hold nothing for this service.
+    Passed(Id, u64, u64),
 }
 
 /// Whether the app has something (still).
@@ -180,6 +182,7 @@ mod tests {
             Change::Confirmed(1, 9, 5),
             Change::SendFloor(1, 9, 2),
             Change::Intake("upload-3".into(), 6),
+            Change::Passed(3, 0, 80),
         ]
     }
 
@@ -197,7 +200,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..15).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..16).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

@@ -74,11 +74,12 @@ impl Inbox {
         self.dirty.streams.insert(stream);
     }
 
-    pub(super) fn done(&mut self, partition: Id, offset: u64) {
+    /// Offsets `first..=last` of a partition are done.
+    pub(super) fn done(&mut self, partition: Id, first: u64, last: u64) {
         let done = self.partitions.entry(partition).or_default();
-        done.insert(offset);
+        done.insert_run(first, last);
         if done.runs().len() > RUNS_MAX {
-            self.full = Some(Place::Foreign(partition, offset));
+            self.full = Some(Place::Foreign(partition, last));
         }
         self.dirty.partitions.insert(partition);
     }

@@ -8,7 +8,7 @@ use crate::outcome::{Send as Message, StateChange};
 pub(crate) const KEY_BYTES_MAX: usize = 450;
 
 /// The largest value of a state, and the largest message with its key, headers and body.
-pub(crate) const ROW_BYTES_MAX: usize = 1_900_000;
+pub(crate) const ROW_BYTES_MAX: usize = 1_250_000;
 
 /// The most entries of a batch.
 pub(crate) const ENTRIES_MAX: usize = 16_384;
@@ -18,7 +18,7 @@ pub(crate) const BATCH_BYTES_MAX: usize = 128 << 20;
 
 /// The most runs of settled numbers that a stream or a partition may have; beyond it a batch is
 /// refused. In steady state there is one run: each further one is a hole between.
-pub(crate) const RUNS_MAX: usize = 65_536;
+pub(crate) const RUNS_MAX: usize = 50_000;
 
 /// What an entry costs in a journal beside its values, messages and keys, at most.
 const ENTRY_BYTES: usize = 1_024;

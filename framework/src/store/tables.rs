@@ -107,7 +107,8 @@ impl Tables {
             Change::Settled(stream, sequence) => self.inbox.settle(*stream, *sequence),
             Change::Floor(stream, floor) => self.inbox.raise_floor(*stream, *floor),
             Change::Pending(place, handlers) => self.inbox.set_pending(*place, handlers.clone()),
-            Change::Done(partition, offset) => self.inbox.done(*partition, *offset),
+            Change::Done(partition, offset) => self.inbox.done(*partition, *offset, *offset),
+            Change::Passed(partition, first, last) => self.inbox.done(*partition, *first, *last),
             Change::Intake(source, next) => {
                 self.intake.insert(Arc::clone(source), *next);
                 self.dirty.intake.insert(Arc::clone(source));

@@ -37,6 +37,8 @@ pub(super) struct EmbeddedConsumer {
     /// Frames from the disk that come next, each with its sequence.
     pub(super) ahead: VecDeque<(u64, Bytes)>,
     pub(super) changed: watch::Receiver<()>,
+    /// Where it began.
+    pub(super) starts: Vec<(Arc<PartitionId>, u64)>,
     pub(super) lost: Vec<Lost>,
 }
 

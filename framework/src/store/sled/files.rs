@@ -3,10 +3,10 @@
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread;
 use std::time::Duration;
 
 use super::error::BaseError;
+use crate::clock::Clock;
 
 /// How often, and at what interval, a locked file is tried again: two seconds in all.
 const LOCK_TRIES: u32 = 400;
@@ -22,7 +22,7 @@ pub(super) fn wait_for_lock(file: &File, path: &Path) -> Result<(), BaseError> {
         match file.try_lock() {
             // sled takes the lock through a descriptor of its own.
             Ok(()) => return file.unlock().map_err(failed),
-            Err(TryLockError::WouldBlock) => thread::sleep(LOCK_INTERVAL),
+            Err(TryLockError::WouldBlock) => Clock::block(LOCK_INTERVAL),
             Err(TryLockError::Error(source)) => return Err(failed(source)),
         }
     }

@@ -107,7 +107,7 @@ impl Tables {
             Subject::Handled { position, .. }
             | Subject::NotMine { position, .. }
             | Subject::Duplicate { position } => self.place(position),
-            Subject::Intake { .. } => None,
+            Subject::Intake { .. } | Subject::Passed { .. } => None,
         };
         let verdict = self.check_subject(&entry.subject, place);
         if verdict != Verdict::Applied {
@@ -142,7 +142,7 @@ impl Tables {
                 }
                 true
             }
-            Subject::Intake { from: None } => true,
+            Subject::Intake { from: None } | Subject::Passed { .. } => true,
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }

@@ -50,6 +50,11 @@ impl Tables {
                 None
             }
             Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
+            Subject::Passed { partition, first, last } => {
+                let partition = self.partition_id(partition, plan);
+                self.change(Change::Passed(partition, *first, *last), plan);
+                None
+            }
             Subject::Intake { from: Some((source, n)) } => {
                 // A number that has no next one was refused as a limit.
                 self.change(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan);
