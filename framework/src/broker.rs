@@ -106,6 +106,10 @@ pub trait Consumer: Send {
     /// Lets the broker forget these records.
     async fn settle(&mut self, committed: &[Committed]) -> Result<(), BrokerError>;
 
+    /// From which offset each partition is read by this subscription. What lies below is not
+    /// there any more, or below the cursor.
+    fn starts(&self) -> Vec<(Arc<PartitionId>, u64)>;
+
     /// What the broker could not provide of what the subscription asked for.
     fn lost(&self) -> Vec<Lost>;
 }

@@ -5,28 +5,20 @@ use std::sync::Arc;
 use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
 
-use crate::app::App;
-use crate::broker::{Broker, Subscription};
 use crate::clock::Clock;
-use crate::consume::admit::Admit;
-use crate::consume::commit::Committer;
-use crate::consume::{Consume, Limits};
+use crate::consume::Limits;
 use crate::failure::RunError;
-use crate::intake::{Intake, Producer, WAITING_MAX};
-use crate::queue::Queue;
-use crate::relay::Relay;
-use crate::start::{catalog, check_found, wire};
+use crate::intake::Producer;
 use crate::state::{State, StateError};
-use crate::store::{OpenStore, Opened, Reader, Recovered, StoreError};
+use crate::store::{OpenStore, Reader, StoreError};
 use crate::stream::Key;
 use crate::tasks::Tasks;
-use crate::wiring::Wiring;
 
 mod counts;
+mod start;
 mod supervise;
 
 pub use counts::Counts;
-use supervise::{Controls, Role, supervise};
 
 /// How a service is run, beside its app, broker and store.
 #[derive(Clone, Debug)]
@@ -74,100 +66,6 @@ pub enum ReadError {
 }
 
 impl Service {
-    pub(crate) async fn start(
-        app: App,
-        broker: Arc<dyn Broker>,
-        store: Box<dyn OpenStore>,
-        setting: Setting,
-    ) -> Result<Service, RunError> {
-        let wiring = Arc::new(wire(&app)?);
-        let Opened { mut store, reader, found } = store.open(Arc::clone(&app.name)).await?;
-        let catalog = catalog(&wiring);
-        check_found(&found, &catalog, &app.renames)?;
-        let mut recovered = store.adopt(catalog, app.renames).await?;
-
-        let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
-        for lost in consumer.lost() {
-            tracing::error!(
-                target: "endwise::service", partition = %lost.partition, first = lost.first,
-                next = lost.next, "the broker has lost records that were not handled",
-            );
-        }
-        let publisher = broker.publisher().await?;
-
-        let Limits { outbox_max, lanes_max, .. } = setting.limits;
-        let unsent = std::mem::take(&mut recovered.outbox);
-        let counts = Arc::new(Counts::new(&wiring));
-        // What is not limited by the outbox is limited by what is in flight; a record may have
-        // many handlers, and each may send many messages.
-        let (work, settled) = (Queue::new(QUEUE_MAX), Queue::new(QUEUE_MAX));
-        let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
-        let open = watch::Sender::new(unsent.len());
-        let (stop, end) = (watch::Sender::new(false), watch::Sender::new(false));
-        rows.push(unsent)?;
-
-        let mut tasks = Tasks::new();
-        let committer = Committer {
-            store,
-            clock: setting.clock,
-            work: work.clone(),
-            settled: settled.clone(),
-            relay: rows.clone(),
-            open: open.clone(),
-        };
-        tasks.spawn(async move { (Role::Commit, committer.run().await) });
-        let relay = Relay {
-            publisher,
-            rows,
-            work: work.clone(),
-            open: open.clone(),
-            stop: end.subscribe(),
-        };
-        tasks.spawn(async move { (Role::Relay, relay.run().await) });
-        let consume = Consume {
-            admit: Admit::new(&recovered),
-            wiring: Arc::clone(&wiring),
-            consumer,
-            reader: Arc::clone(&reader),
-            limits: setting.limits,
-            decoder: Default::default(),
-            lanes: Default::default(),
-            ended: Queue::new(lanes_max),
-            work: work.clone(),
-            settled,
-            open: open.subscribe(),
-            stop: stop.subscribe(),
-            counts: Arc::clone(&counts),
-            tasks: Tasks::new(),
-            state: Default::default(),
-        };
-        tasks.spawn(async move { (Role::Consume, consume.run().await) });
-        let intake = Intake {
-            arrivals: arrivals.clone(),
-            work: work.clone(),
-            broker,
-            open: open.subscribe(),
-            outbox_max,
-            stop: stop.subscribe(),
-        };
-        tasks.spawn(async move { (Role::Intake, intake.run().await) });
-
-        let controls = Controls { stop: stop.clone(), end, work };
-        let mut supervisor = Tasks::new();
-        supervisor.spawn(supervise(tasks, controls));
-        tracing::info!(target: "endwise::service", service = &*app.name, "started");
-        Ok(Service {
-            name: app.name,
-            producer: Producer { arrivals, waiting: Arc::default(), reader: Arc::clone(&reader) },
-            reader,
-            counts,
-            open: open.subscribe(),
-            stop,
-            supervisor,
-            ended: None,
-        })
-    }
-
     /// The service's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -240,26 +138,9 @@ impl Service {
 /// How many states are read at a time.
 const PAGE: usize = 1_024;
 
-/// More items than any queue between two stages can hold within the limits: passing it is an
-/// error in the framework, and no longer a wait.
-const QUEUE_MAX: usize = 1 << 20;
-
 fn decode<S: State>(key: Key, value: &crate::delivery::StateValue) -> Result<(Key, S), ReadError> {
     match crate::state::decode(value) {
         Ok(state) => Ok((key, state)),
         Err(source) => Err(ReadError::State { key, source }),
-    }
-}
-
-/// What the service reads, from where its store says.
-fn subscription(wiring: &Wiring, recovered: &Recovered) -> Subscription {
-    let cursors = recovered.cursors.iter();
-    Subscription {
-        consumer: Arc::clone(&wiring.service),
-        topics: wiring.routes.keys().cloned().collect(),
-        cursors: cursors
-            .filter(|(id, _)| wiring.routes.contains_key(&id.topic))
-            .map(|(id, done)| ((**id).clone(), done.next_missing(0)))
-            .collect(),
     }
 }

@@ -159,7 +159,8 @@ impl Broker for MemoryBroker {
         self.announce();
         let changed = self.changed.subscribe();
         let (broker, name) = (self.clone(), subscription.consumer);
-        Ok(Box::new(MemoryConsumer { broker, name, number, positions, changed }))
+        let starts = positions.iter().cloned().collect();
+        Ok(Box::new(MemoryConsumer { broker, name, number, positions, starts, changed }))
     }
 
     async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
@@ -190,6 +191,7 @@ struct MemoryConsumer {
     number: u64,
     /// The partitions, the one to be read next in front, each with its next offset.
     positions: VecDeque<(Arc<PartitionId>, u64)>,
+    starts: Vec<(Arc<PartitionId>, u64)>,
     changed: watch::Receiver<u64>,
 }
 
@@ -260,6 +262,10 @@ impl Consumer for MemoryConsumer {
         drop(topics);
         self.broker.announce();
         Ok(())
+    }
+
+    fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
+        self.starts.clone()
     }
 
     fn lost(&self) -> Vec<Lost> {

@@ -253,6 +253,10 @@ impl Consumer for EmbeddedConsumer {
         Ok(())
     }
 
+    fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
+        self.starts.clone()
+    }
+
     fn lost(&self) -> Vec<Lost> {
         self.lost.clone()
     }

@@ -30,6 +30,7 @@ pub(super) async fn subscribe(
     // The consumer that was taken over may be waiting.
     shared.announce();
     handle.ask(Command::Register).await?;
+    let starts = partitions.iter().map(|reading| (Arc::clone(&reading.id), reading.next)).collect();
     Ok(EmbeddedConsumer {
         handle: Arc::clone(handle),
         name: subscription.consumer,
@@ -38,6 +39,7 @@ pub(super) async fn subscribe(
         open: VecDeque::new(),
         ahead: VecDeque::new(),
         changed,
+        starts,
         lost,
     })
 }

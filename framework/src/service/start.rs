@@ -1,0 +1,176 @@
+//! Starting: everything is checked and opened first, then the parts run.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::supervise::{Controls, Role, supervise};
+use super::{Counts, Service, Setting};
+use crate::app::App;
+use crate::broker::{Broker, Consumer, Publisher, Subscription};
+use crate::clock::Clock;
+use crate::consume::Consume;
+use crate::consume::admit::Admit;
+use crate::consume::commit::Committer;
+use crate::failure::RunError;
+use crate::intake::{Intake, Producer, WAITING_MAX};
+use crate::queue::Queue;
+use crate::relay::Relay;
+use crate::start::{catalog, check_found, wire};
+use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
+use crate::stream::PartitionId;
+use crate::tasks::Tasks;
+use crate::wiring::Wiring;
+
+/// Everything that a service runs on, opened and checked.
+struct Ground {
+    wiring: Arc<Wiring>,
+    broker: Arc<dyn Broker>,
+    store: Box<dyn Store>,
+    reader: Arc<dyn Reader>,
+    recovered: Recovered,
+    consumer: Box<dyn Consumer>,
+    publisher: Box<dyn Publisher>,
+    setting: Setting,
+}
+
+/// More items than any queue between two stages can hold within the limits: passing it is an
+/// error in the framework, and no longer a wait.
+const QUEUE_MAX: usize = 1 << 20;
+
+impl Service {
+    pub(crate) async fn start(
+        app: App,
+        broker: Arc<dyn Broker>,
+        store: Box<dyn OpenStore>,
+        setting: Setting,
+    ) -> Result<Service, RunError> {
+        let wiring = Arc::new(wire(&app)?);
+        let Opened { mut store, reader, found } = store.open(Arc::clone(&app.name)).await?;
+        let catalog = catalog(&wiring);
+        check_found(&found, &catalog, &app.renames)?;
+        let recovered = store.adopt(catalog, app.renames).await?;
+        let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
+        pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
+        let publisher = broker.publisher().await?;
+        let ground =
+            Ground { wiring, broker, store, reader, recovered, consumer, publisher, setting };
+        ground.run()
+    }
+}
+
+impl Ground {
+    /// Starts the parts.
+    fn run(mut self) -> Result<Service, RunError> {
+        let unsent = std::mem::take(&mut self.recovered.outbox);
+        let counts = Arc::new(Counts::new(&self.wiring));
+        // What is not limited by the outbox is limited by what is in flight; a record may have
+        // many handlers, and each may send many messages.
+        let (work, settled) = (Queue::new(QUEUE_MAX), Queue::new(QUEUE_MAX));
+        let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
+        let open = watch::Sender::new(unsent.len());
+        let (stop, end) = (watch::Sender::new(false), watch::Sender::new(false));
+        rows.push(unsent)?;
+
+        let committer = Committer {
+            store: self.store,
+            clock: self.setting.clock,
+            work: work.clone(),
+            settled: settled.clone(),
+            relay: rows.clone(),
+            open: open.clone(),
+        };
+        let relay = Relay {
+            publisher: self.publisher,
+            rows,
+            work: work.clone(),
+            open: open.clone(),
+            stop: end.subscribe(),
+        };
+        let intake = Intake {
+            arrivals: arrivals.clone(),
+            work: work.clone(),
+            broker: self.broker,
+            open: open.subscribe(),
+            outbox_max: self.setting.limits.outbox_max,
+            stop: stop.subscribe(),
+        };
+        let consume = Consume {
+            admit: Admit::new(&self.recovered),
+            wiring: Arc::clone(&self.wiring),
+            consumer: self.consumer,
+            reader: Arc::clone(&self.reader),
+            ended: Queue::new(self.setting.limits.lanes_max),
+            limits: self.setting.limits,
+            decoder: Default::default(),
+            lanes: Default::default(),
+            work: work.clone(),
+            settled,
+            open: open.subscribe(),
+            stop: stop.subscribe(),
+            counts: Arc::clone(&counts),
+            tasks: Tasks::new(),
+            state: Default::default(),
+        };
+        let mut tasks = Tasks::new();
+        tasks.spawn(async move { (Role::Commit, committer.run().await) });
+        tasks.spawn(async move { (Role::Relay, relay.run().await) });
+        tasks.spawn(async move { (Role::Consume, consume.run().await) });
+        tasks.spawn(async move { (Role::Intake, intake.run().await) });
+        let mut supervisor = Tasks::new();
+        let controls = Controls { stop: stop.clone(), end, work };
+        supervisor.spawn(supervise(tasks, controls));
+
+        let (name, reader) = (Arc::clone(&self.wiring.service), self.reader);
+        tracing::info!(target: "endwise::service", service = &*name, "started");
+        let producer = Producer { arrivals, waiting: Arc::default(), reader: Arc::clone(&reader) };
+        let open = open.subscribe();
+        Ok(Service { name, producer, reader, counts, open, stop, supervisor, ended: None })
+    }
+}
+
+/// What the service reads, from where its store says.
+fn subscription(wiring: &Wiring, recovered: &Recovered) -> Subscription {
+    let cursors = recovered.cursors.iter();
+    Subscription {
+        consumer: Arc::clone(&wiring.service),
+        topics: wiring.routes.keys().cloned().collect(),
+        cursors: cursors
+            .filter(|(id, _)| wiring.routes.contains_key(&id.topic))
+            .map(|(id, done)| ((**id).clone(), done.next_missing(0)))
+            .collect(),
+    }
+}
+
+/// Notes what lies below the offset at which a partition is read: what was gone before this
+/// service first read it, and what the broker has lost, which is said loudly. Otherwise the
+/// cursor would stay before it, and all behind it would be read again at each start.
+async fn pass(
+    store: &mut dyn Store,
+    consumer: &dyn Consumer,
+    recovered: &Recovered,
+    clock: &Clock,
+) -> Result<(), RunError> {
+    for lost in consumer.lost() {
+        tracing::error!(
+            target: "endwise::service", partition = %lost.partition, first = lost.first,
+            next = lost.next, "the broker has lost records that were not handled",
+        );
+    }
+    let cursor = |id: &Arc<PartitionId>| {
+        let known = recovered.cursors.iter().find(|(known, _)| known == id);
+        known.map_or(0, |(_, done)| done.next_missing(0))
+    };
+    let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
+        let (first, last) = (cursor(&partition), start.checked_sub(1)?);
+        let subject = Subject::Passed { partition, first, last };
+        let none = || Entry { run: None, subject, states: vec![], sends: vec![], done: vec![] };
+        (first <= last).then(none)
+    });
+    let entries: Vec<Entry> = passed.collect();
+    if !entries.is_empty() {
+        let time_ms = clock.now_ms();
+        store.commit(&Batch { id: 0, time_ms, entries, confirmed: Vec::new() }).await?;
+    }
+    Ok(())
+}
