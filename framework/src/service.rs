@@ -10,7 +10,7 @@ use crate::consume::Limits;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::state::{State, StateError};
-use crate::store::{OpenStore, Reader, StoreError};
+use crate::store::{Reader, StoreError};
 use crate::stream::Key;
 use crate::tasks::Tasks;
 

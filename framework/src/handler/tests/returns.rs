@@ -136,9 +136,17 @@ async fn what_cannot_be_sent_fails_the_delivery() {
     async fn long(n: Note) -> Outgoing<Note> {
         n.header(&"x".repeat(256), "")
     }
-    for (entry, says) in
-        handlers![strange, long].into_entries().iter().zip(["`Strange`", "too long"])
-    {
+    #[handler]
+    async fn reserved(n: Note) -> Outgoing<Note> {
+        n.header("ce_subject", "another key")
+    }
+    #[handler]
+    async fn large(_: Note) -> Note {
+        note(&"x".repeat(crate::outgoing::BODY_BYTES_MAX))
+    }
+    let says = ["`Strange`", "cannot be sent", "`ce_subject` cannot be sent", "bytes of JSON"];
+    let entries = handlers![strange, long, reserved, large].into_entries();
+    for (entry, says) in entries.iter().zip(says) {
         let service = entry.build(&Dependencies::default(), &Layers::default()).unwrap();
         let error = service.oneshot(delivery(&note("a"), vec![])).await.unwrap_err();
         let error = error.downcast::<crate::outgoing::SendError>().unwrap();

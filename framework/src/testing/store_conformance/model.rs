@@ -97,8 +97,12 @@ impl Model {
 
     fn entry(&mut self, random: &mut Random) -> Entry {
         let position = self.position(random);
-        let mut entry = match random.below(10) {
+        let mut entry = match random.below(11) {
             0 => duplicate(position),
+            10 => {
+                let (partition, first) = (partition(random.below(2) as u32), self.entries / 9);
+                entry(About::Passed { partition, first, last: first + random.below(5) })
+            }
             1 => entry(About::NotMine { position, floor: random.below(9) }),
             2 => intake(
                 ["upload", "feed"][random.below(2) as usize],
@@ -185,7 +189,7 @@ impl Model {
                 }
                 true
             }
-            About::Intake { from: None } => true,
+            About::Intake { from: None } | About::Passed { .. } => true,
         };
         if !holds {
             return Verdict::NotPending;
@@ -230,6 +234,9 @@ impl Model {
             About::NotMine { position, .. } => self.settle(position),
             About::Intake { from: Some((source, number)) } => {
                 self.intake.insert(source.to_string(), number + 1);
+            }
+            About::Passed { partition, first, last } => {
+                self.done.entry(partition.partition).or_default().extend(*first..=*last);
             }
             About::Duplicate { .. } | About::Intake { from: None } => {}
         }
