@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{Stream, TryStreamExt};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::app::App;
 use crate::broker::{Broker, Subscription};
@@ -95,7 +95,7 @@ impl Service {
         }
         let publisher = broker.publisher().await?;
 
-        let Limits { in_flight_max, outbox_max, lanes_max, .. } = setting.limits;
+        let Limits { outbox_max, lanes_max, .. } = setting.limits;
         let unsent = std::mem::take(&mut recovered.outbox);
         let counts = Arc::new(Counts::new(&wiring));
         // What is not limited by the outbox is limited by what is in flight; a record may have
@@ -105,7 +105,6 @@ impl Service {
         let open = watch::Sender::new(unsent.len());
         let (stop, end) = (watch::Sender::new(false), watch::Sender::new(false));
         rows.push(unsent)?;
-        let _ = in_flight_max;
 
         let mut tasks = Tasks::new();
         let committer = Committer {
@@ -157,9 +156,10 @@ impl Service {
         let mut supervisor = Tasks::new();
         supervisor.spawn(supervise(tasks, controls));
         tracing::info!(target: "endwise::service", service = &*app.name, "started");
+        let places = Arc::new(Semaphore::new(WAITING_MAX));
         Ok(Service {
             name: app.name,
-            producer: Producer { arrivals, waiting: Arc::default(), reader: Arc::clone(&reader) },
+            producer: Producer { arrivals, places, reader: Arc::clone(&reader) },
             reader,
             counts,
             open: open.subscribe(),

@@ -17,6 +17,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Inside {
     now: Vec<String>,
+    ever: Vec<String>,
     most: usize,
 }
 
@@ -30,6 +31,7 @@ impl Gate {
         let who = who.into();
         self.inside.send_modify(|inside| {
             inside.now.push(who.clone());
+            inside.ever.push(who.clone());
             inside.most = inside.most.max(inside.now.len());
         });
         self.open.acquire().await.expect("never closed").forget();
@@ -47,6 +49,13 @@ impl Gate {
         let mut now = found.now.clone();
         now.sort();
         now
+    }
+
+    /// Waits until that many have entered; who they were, in order.
+    pub(crate) async fn entered(&self, count: usize) -> Vec<String> {
+        let mut inside = self.inside.subscribe();
+        let wait = inside.wait_for(|inside| inside.ever.len() >= count);
+        in_time(wait).await.expect("the gate lives").ever.clone()
     }
 
     /// Lets as many through.
@@ -133,7 +142,10 @@ impl Drop for Replay {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let name = std::thread::current().name().unwrap_or("test").to_owned();
-            eprintln!("replay with: ENDWISE_SEED={} cargo test -p endwise-test-scenarios {name}", self.0);
+            eprintln!(
+                "replay with: ENDWISE_SEED={} cargo test -p endwise-test-scenarios {name}",
+                self.0
+            );
         }
     }
 }
