@@ -20,3 +20,4 @@ mod random_crashes_lose_and_double_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod the_same_seed_gives_the_same_trace;
 mod the_store_refuses_an_app_that_lacks_something;
+mod trace_makes_a_span_for_each_delivery;

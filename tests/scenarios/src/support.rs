@@ -149,3 +149,37 @@ impl Drop for Replay {
         }
     }
 }
+
+/// Everything that is traced on this thread, without times.
+#[derive(Clone, Default)]
+pub(crate) struct Trail(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Trail {
+    /// Records until the guard is dropped.
+    pub(crate) fn record() -> (Trail, tracing::subscriber::DefaultGuard) {
+        let trail = Trail::default();
+        let writer = trail.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .without_time()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (trail, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).expect("text")
+    }
+}
+
+impl std::io::Write for Trail {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
