@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::broker::Broker;
 use crate::consume::commit::Work;
@@ -29,8 +29,8 @@ const CHUNK: usize = 512;
 pub(crate) struct Arrival {
     pub(crate) messages: Vec<(Option<producer::Numbered>, Message)>,
     pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
-    /// Their places among those that wait.
-    pub(crate) waiting: producer::Waiting,
+    /// Their places among those that wait; given back when they are handed on.
+    pub(crate) places: OwnedSemaphorePermit,
 }
 
 /// Lets messages in as fast as the store and the broker take them.
@@ -76,7 +76,7 @@ impl Intake {
         arrivals: Vec<Arrival>,
         committing: &Arc<Semaphore>,
     ) -> Result<(), RunError> {
-        for Arrival { messages, reply, waiting } in arrivals {
+        for Arrival { messages, reply, places } in arrivals {
             let count = u32::try_from(messages.len().min(COMMITTING_MAX)).unwrap_or(u32::MAX);
             let permit = Arc::clone(committing).acquire_many_owned(count).await;
             // The semaphore is never closed.
@@ -89,7 +89,7 @@ impl Intake {
                 done: Vec::new(),
             });
             self.work.push([Work::Intake(entries.collect(), reply, permit)])?;
-            drop(waiting);
+            drop(places);
         }
         Ok(())
     }

@@ -83,6 +83,16 @@ impl MemoryBroker {
         topics.consumers.values().all(settled)
     }
 
+    /// How many records of a topic a consumer has not settled.
+    pub fn unsettled(&self, consumer: &str, topic: &str) -> u64 {
+        let topics = self.lock();
+        let Some(reading) = topics.consumers.get(consumer) else { return 0 };
+        let of_topic = reading.partitions.iter().filter(|(id, _)| &*id.topic == topic);
+        of_topic
+            .map(|(id, settled)| topics.len_of(id).unwrap_or(0).saturating_sub(settled.len()))
+            .sum()
+    }
+
     /// A receiver that wakes whenever something is published or settled.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()

@@ -3,10 +3,9 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
 use super::{Arrival, WAITING_MAX};
 use crate::handling::is_handling;
@@ -29,7 +28,8 @@ const CHUNKS_AHEAD: usize = 16;
 #[derive(Clone, Debug)]
 pub struct Producer {
     pub(crate) arrivals: Queue<Arrival>,
-    pub(crate) waiting: Arc<AtomicUsize>,
+    /// Places for messages that wait to be taken in.
+    pub(crate) places: Arc<Semaphore>,
     pub(crate) reader: Arc<dyn Reader>,
 }
 
@@ -149,8 +149,10 @@ impl Producer {
                 let from = Some((Arc::clone(&source), number));
                 Ok((from, Outgoing::new(message).encode(None)?))
             };
-            let group = group.into_iter().map(encode).collect::<Result<_, SendError>>()?;
-            replies.push_back(self.enter(group)?);
+            let group = group.into_iter().map(encode).collect::<Result<Vec<_>, SendError>>()?;
+            let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
+            let places = Arc::clone(&self.places).acquire_many_owned(places).await;
+            replies.push_back(self.enter_at(places.map_err(|_| IntakeError::Ended)?, group)?);
         }
         while let Some(reply) = replies.next().await {
             sent.count(reply?);
@@ -169,6 +171,22 @@ impl Producer {
         messages: Vec<(Option<Numbered>, Encoded)>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
+        let places = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+        let places = Arc::clone(&self.places).try_acquire_many_owned(places);
+        let places = places.map_err(|error| match error {
+            TryAcquireError::NoPermits => IntakeError::Busy { max: WAITING_MAX },
+            TryAcquireError::Closed => IntakeError::Ended,
+        })?;
+        self.enter_at(places, messages)
+    }
+
+    /// The same, at places that are taken.
+    fn enter_at(
+        &self,
+        places: OwnedSemaphorePermit,
+        messages: Vec<(Option<Numbered>, Encoded)>,
+    ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
+    {
         if is_handling() {
             return Err(IntakeError::InHandler);
         }
@@ -176,10 +194,8 @@ impl Producer {
         if messages.iter().any(is_last) {
             return Err(IntakeError::Number);
         }
-        let count = messages.len();
-        let waiting = Waiting::enter(&self.waiting, count)?;
         let (reply, answer) = oneshot::channel();
-        let arrival = Arrival { messages, reply, waiting };
+        let arrival = Arrival { messages, reply, places };
         self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: WAITING_MAX })?;
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
@@ -187,30 +203,6 @@ impl Producer {
 
 /// A source, and the number that it gives a message.
 pub(crate) type Numbered = (Arc<str>, u64);
-
-/// Places among the messages that wait; given back when their commit has been answered for.
-#[derive(Debug)]
-pub(crate) struct Waiting {
-    all: Arc<AtomicUsize>,
-    count: usize,
-}
-
-impl Waiting {
-    fn enter(all: &Arc<AtomicUsize>, count: usize) -> Result<Self, IntakeError> {
-        let before = all.fetch_add(count, Ordering::Relaxed);
-        let waiting = Waiting { all: Arc::clone(all), count };
-        if before + count > WAITING_MAX && before > 0 {
-            return Err(IntakeError::Busy { max: WAITING_MAX });
-        }
-        Ok(waiting)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.all.fetch_sub(self.count, Ordering::Relaxed);
-    }
-}
 
 impl Sent {
     fn count(&mut self, verdicts: Vec<Verdict>) {

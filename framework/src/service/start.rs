@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::supervise::{Controls, Role, supervise};
 use super::{Counts, Service, Setting};
@@ -123,7 +123,11 @@ impl Ground {
 
         let (name, reader) = (Arc::clone(&self.wiring.service), self.reader);
         tracing::info!(target: "endwise::service", service = &*name, "started");
-        let producer = Producer { arrivals, waiting: Arc::default(), reader: Arc::clone(&reader) };
+        let producer = Producer {
+            arrivals,
+            places: Arc::new(Semaphore::new(WAITING_MAX)),
+            reader: Arc::clone(&reader),
+        };
         let open = open.subscribe();
         Ok(Service { name, producer, reader, counts, open, stop, supervisor, ended: None })
     }

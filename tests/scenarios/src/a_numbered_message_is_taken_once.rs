@@ -1,1 +1,142 @@
+use framework::broker::memory::MemoryBroker;
+use framework::prelude::*;
+use framework::store::memory::MemoryStore;
+use framework::testing::TestApp;
+use framework::{Accepted, IntakeError, Producer, Sent};
+use futures::stream;
 
+use crate::bank::{Account, app, deposit_of};
+use crate::support::{Gate, in_time};
+
+async fn history(bank: &mut TestApp) -> anyhow::Result<Vec<i64>> {
+    in_time(bank.settle()).await?;
+    Ok(bank.state::<Account>("a").await?.unwrap().history)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_number_counts_once_and_gaps_are_free() -> anyhow::Result<()> {
+    let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+    let mut bank = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
+    let producer = bank.service().producer();
+    assert_eq!(producer.sent_from("file").await?, 0);
+    for (number, accepted) in
+        [(0, Accepted::New), (0, Accepted::Already), (7, Accepted::New), (3, Accepted::Already)]
+    {
+        let sent = producer.send_from("file", number, deposit_of("a", number as i64)).await?;
+        assert_eq!(sent, accepted, "number {number}");
+    }
+    assert_eq!(producer.sent_from("file").await?, 8);
+    assert_eq!(history(&mut bank).await?, [0, 7]);
+    bank.stop().await?;
+
+    let mut bank = TestApp::start_on(app(), broker, store).await?;
+    let producer = bank.service().producer();
+    assert_eq!(producer.sent_from("file").await?, 8, "it is as durable as the messages");
+    let again = producer.send_from("file", 7, deposit_of("a", 7)).await?;
+    assert_eq!(again, Accepted::Already);
+    assert_eq!(producer.send_from("upload", 7, deposit_of("a", 9)).await?, Accepted::New);
+    assert_eq!(history(&mut bank).await?, [0, 7, 9]);
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn messages_take_their_places_when_called_not_when_polled() -> anyhow::Result<()> {
+    let mut bank = TestApp::start(app()).await?;
+    let producer = bank.service().producer();
+    let mut sends: Vec<_> =
+        (0..10).map(|n| producer.send_from("file", n, deposit_of("a", n as i64))).collect();
+    // One is never polled at all.
+    drop(sends.remove(4));
+    for send in sends.into_iter().rev() {
+        assert_eq!(in_time(send).await?, Accepted::New);
+    }
+    assert_eq!(history(&mut bank).await?, (0..10).collect::<Vec<_>>());
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_goes_on_where_it_was() -> anyhow::Result<()> {
+    let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+    let lines = |count: u64| stream::iter((0..count).map(|n| (n, deposit_of("a", n as i64))));
+    let bank = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
+    let sent = in_time(bank.service().producer().send_all_from("file", lines(1_000))).await?;
+    assert_eq!(sent, Sent { new: 1_000, already: 0 });
+    drop(bank);
+    let mut bank = TestApp::start_on(app(), broker, store).await?;
+    let sent = in_time(bank.service().producer().send_all_from("file", lines(6_000))).await?;
+    assert_eq!(sent, Sent { new: 5_000, already: 1_000 });
+    assert!(history(&mut bank).await?.into_iter().eq(0..6_000));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_streams_at_once_wait_for_their_turn() -> anyhow::Result<()> {
+    let mut bank = TestApp::start(app()).await?;
+    let producer = bank.service().producer();
+    let all = (0..20).map(|source| {
+        let line = move |n: u64| (n, deposit_of(&format!("{source}-{}", n % 500), source));
+        let lines = stream::iter((0..4_000).map(line));
+        let producer = producer.clone();
+        async move { producer.send_all_from(&source.to_string(), lines).await }
+    });
+    let sent = in_time(futures::future::try_join_all(all)).await?;
+    assert!(sent.iter().all(|sent| sent.new == 4_000));
+    in_time(bank.settle()).await?;
+    assert_eq!(bank.service().counts().handled().next(), Some(("deposit", 80_000)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_than_may_wait_is_refused() -> anyhow::Result<()> {
+    let mut bank = TestApp::start(app()).await?;
+    let producer = bank.service().producer();
+    // Nothing else runs meanwhile: the calls take places only.
+    let deposit = |n: i64| deposit_of(&(n % 1_000).to_string(), n);
+    let sends: Vec<_> = (0..65_537).map(|n| producer.send(deposit(n))).collect();
+    let mut refused = 0;
+    for send in sends {
+        match in_time(send).await {
+            Ok(()) => {}
+            Err(IntakeError::Busy { max: 65_536 }) => refused += 1,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    assert_eq!(refused, 1);
+    in_time(bank.settle()).await?;
+    assert_eq!(bank.service().counts().handled().next(), Some(("deposit", 65_536)));
+    Ok(())
+}
+
+#[handler]
+async fn held(_: crate::bank::Deposit, gate: &Gate) -> Result<()> {
+    gate.pass("held").await;
+    Err(HandlerError::permanent("the end"))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told_when_the_service_ends() -> anyhow::Result<()> {
+    let ended = |result| matches!(result, Err(IntakeError::Ended));
+    let send = |producer: &Producer| producer.send(deposit_of("a", 1));
+
+    let bank = TestApp::start(app()).await?;
+    let producer = bank.service().producer();
+    let waiting = send(&producer);
+    drop(bank);
+    assert!(ended(in_time(waiting).await), "dropped");
+    assert!(ended(in_time(send(&producer)).await), "after a crash");
+
+    let bank = TestApp::start(app()).await?;
+    let producer = bank.service().producer();
+    bank.stop().await?;
+    assert!(ended(in_time(send(&producer)).await), "after a stop");
+
+    let gate = Gate::shut();
+    let app = App::new("bank").provide(gate.clone()).handlers(handlers![held]);
+    let mut bank = TestApp::start(app).await?;
+    let producer = bank.service().producer();
+    send(&producer).await?;
+    gate.open();
+    crate::support::failure(&mut bank).await;
+    assert!(ended(in_time(send(&producer)).await), "after a failure");
+    Ok(())
+}

@@ -17,6 +17,7 @@ pub(crate) struct Gate {
 #[derive(Default)]
 struct Inside {
     now: Vec<String>,
+    ever: Vec<String>,
     most: usize,
 }
 
@@ -30,6 +31,7 @@ impl Gate {
         let who = who.into();
         self.inside.send_modify(|inside| {
             inside.now.push(who.clone());
+            inside.ever.push(who.clone());
             inside.most = inside.most.max(inside.now.len());
         });
         self.open.acquire().await.expect("never closed").forget();
@@ -47,6 +49,13 @@ impl Gate {
         let mut now = found.now.clone();
         now.sort();
         now
+    }
+
+    /// Waits until that many have entered; who they were, in order.
+    pub(crate) async fn entered(&self, count: usize) -> Vec<String> {
+        let mut inside = self.inside.subscribe();
+        let wait = inside.wait_for(|inside| inside.ever.len() >= count);
+        in_time(wait).await.expect("the gate lives").ever.clone()
     }
 
     /// Lets as many through.
@@ -138,5 +147,39 @@ impl Drop for Replay {
                 self.0
             );
         }
+    }
+}
+
+/// Everything that is traced on this thread, without times.
+#[derive(Clone, Default)]
+pub(crate) struct Trail(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Trail {
+    /// Records until the guard is dropped.
+    pub(crate) fn record() -> (Trail, tracing::subscriber::DefaultGuard) {
+        let trail = Trail::default();
+        let writer = trail.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .without_time()
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        (trail, tracing::subscriber::set_default(subscriber))
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).expect("text")
+    }
+}
+
+impl std::io::Write for Trail {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
     }
 }

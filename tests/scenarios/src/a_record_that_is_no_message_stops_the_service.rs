@@ -1,0 +1,95 @@
+use framework::broker::Publication;
+use framework::broker::memory::MemoryBroker;
+use framework::prelude::*;
+use framework::store::memory::MemoryStore;
+use framework::stream::Slot;
+use framework::testing::TestApp;
+
+use crate::bank::{Account, Deposited, app, deposit, deposit_of};
+use crate::support::{failure, in_time, until};
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(topic = "deposits", key = account)]
+struct Undo {
+    account: String,
+}
+
+#[handler]
+async fn undo(_: Undo, account: &mut Account) {
+    account.history.pop();
+}
+
+fn raw(headers: &[(&str, &str)], body: &'static str) -> Publication {
+    Publication {
+        topic: "deposits".into(),
+        slot: Slot(0),
+        key: None,
+        headers: headers.iter().copied().collect(),
+        body: body.as_bytes().into(),
+    }
+}
+
+/// What a service says to a record, twice: a restart does not pass over it.
+async fn refusal(app: fn() -> App, record: Publication) -> anyhow::Result<String> {
+    let (broker, store) = (MemoryBroker::new(1), MemoryStore::new(1));
+    let mut bank = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
+    bank.publish(deposit_of("good", 1)).await?;
+    in_time(bank.settle()).await?;
+    broker.publish_again("deposits", record);
+    let first = failure(&mut bank).await.to_string();
+    assert_eq!(broker.unsettled("bank", "deposits"), 1, "{first}");
+    drop(bank);
+    let mut bank = TestApp::start_on(app(), broker.clone(), store).await?;
+    assert_eq!(failure(&mut bank).await.to_string(), first);
+    assert_eq!(bank.state::<Account>("good").await?.unwrap().history, [1]);
+    assert_eq!(bank.published::<Deposited>()?.len(), 1, "nothing else took effect");
+    Ok(first)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_the_handler_cannot_read() -> anyhow::Result<()> {
+    let record = raw(&[("ce_type", "Deposit")], r#"{"account":"b","cents":"x"}"#);
+    let said = refusal(app, record).await?;
+    assert!(said.contains("memory/deposits.1/0@1") && said.contains("invalid type"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_cannot_be_read() -> anyhow::Result<()> {
+    let said = refusal(app, raw(&[("ce_type", "Deposit")], r#"{"cents":5}"#)).await?;
+    assert!(said.contains("key") && said.contains("missing field `account`"), "{said}");
+    assert!(said.contains("memory/deposits.1/0@1"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_type_where_the_topic_has_several() -> anyhow::Result<()> {
+    let two_types = || App::new("bank").handlers(handlers![deposit, undo]);
+    let said = refusal(two_types, raw(&[], r#"{"account":"b","cents":5}"#)).await?;
+    assert!(said.contains("no ce_type header") && said.contains("deposits"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn attributes_of_endwise_that_make_no_sense() -> anyhow::Result<()> {
+    let source = "/endwise/other/00/0/deposits";
+    let headers = [("ce_type", "Deposit"), ("ce_source", source), ("ce_id", "no-number")];
+    let said = refusal(app, raw(&headers, "{}")).await?;
+    assert!(said.contains("ce_id") && said.contains("no-number"), "{said}");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_was_changed_on_the_way() -> anyhow::Result<()> {
+    let elsewhere = MemoryBroker::new(1);
+    let sender = App::new("sender").handlers(Handlers::new());
+    let sender = TestApp::start_on(sender, elsewhere.clone(), MemoryStore::new(2)).await?;
+    sender.publish(deposit_of("b", 5)).await?;
+    until(|| !elsewhere.published("deposits").is_empty()).await;
+    let sent = elsewhere.published("deposits").remove(0);
+    let body = br#"{"account":"b","cents":500}"#[..].into();
+    let said = refusal(app, Publication { body, ..sent }).await?;
+    assert!(said.contains("handler \"deposit\"") && said.contains("key \"b\""), "{said}");
+    assert!(said.contains("sender/") && said.contains("digest does not fit"), "{said}");
+    Ok(())
+}
