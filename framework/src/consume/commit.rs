@@ -39,8 +39,8 @@ pub(crate) enum Work {
 /// Whom to tell what became of an outcome.
 #[derive(Debug)]
 pub(crate) enum Ticket {
-    /// A handler's.
-    Job(LaneKey, Job),
+    /// A handler's, and how many messages it sends.
+    Job(LaneKey, Job, usize),
     /// A message's that no handler here takes.
     NotMine(Position),
     /// A further copy's.

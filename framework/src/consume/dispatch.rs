@@ -24,6 +24,10 @@ use crate::store::{Reader, StateTouch, StoredState};
 use crate::stream::{Key, Position};
 use crate::wiring::{Wired, Wiring};
 
+/// Messages that the runs of one task send, beyond which those that have not begun wait for the
+/// next time: by then the loop knows what is to be sent.
+const SENDS_MAX: usize = 4_096;
+
 /// A run that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -35,6 +39,14 @@ pub(crate) struct Ran {
     pub(crate) rest: VecDeque<Job>,
     pub(crate) states: Vec<(usize, StoredState)>,
     pub(crate) failure: Option<RunError>,
+}
+
+impl Ran {
+    /// A run of which nothing was begun.
+    fn none(run: Run) -> Self {
+        let Run { lane, number, jobs: rest, states } = run;
+        Ran { lane, number, handled: Vec::new(), rest, states, failure: None }
+    }
 }
 
 /// One delivery with its outcome.
@@ -54,11 +66,19 @@ pub(crate) async fn dispatch(
 ) -> Result<(), RunError> {
     load(&wiring, &*reader, &mut runs).await?;
     let (mut at_once, waiting) = (Vec::with_capacity(runs.len()), FuturesUnordered::new());
+    let mut sends = 0;
     for run in runs {
+        if sends >= SENDS_MAX {
+            at_once.push(Ran::none(run));
+            continue;
+        }
         let mut running = Box::pin(run_lane(Arc::clone(&wiring), run));
         // Most handlers never wait, and are done with the first look.
         match std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await {
-            Poll::Ready(ran) => at_once.push(ran),
+            Poll::Ready(ran) => {
+                sends += ran.handled.iter().map(|handled| handled.sends.len()).sum::<usize>();
+                at_once.push(ran);
+            }
             Poll::Pending => waiting.push(running),
         }
     }
@@ -103,12 +123,17 @@ async fn load(wiring: &Wiring, reader: &dyn Reader, runs: &mut [Run]) -> Result<
 async fn run_lane(wiring: Arc<Wiring>, run: Run) -> Ran {
     let Run { lane, number, mut jobs, mut states } = run;
     let mut handled = Vec::with_capacity(jobs.len());
-    let (mut buffer, mut failure) = (Vec::new(), None);
-    while let Some(job) = jobs.pop_front() {
+    let (mut buffer, mut failure, mut sends) = (Vec::new(), None, 0);
+    while sends < SENDS_MAX
+        && let Some(job) = jobs.pop_front()
+    {
         // A job's handler number comes from the wiring itself.
         let Some(handler) = wiring.handlers.get(job.handler) else { continue };
         match attempt(handler, &job, &states, &mut buffer).await {
-            Ok(outcome) => handled.push(take(&wiring, handler, job, outcome, &mut states)),
+            Ok(outcome) => {
+                sends += outcome.sends.len();
+                handled.push(take(&wiring, handler, job, outcome, &mut states));
+            }
             Err(stopped) => {
                 jobs.push_front(job);
                 failure = Some(stopped);

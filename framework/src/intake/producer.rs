@@ -7,10 +7,9 @@ use std::sync::Arc;
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-use super::{Arrival, WAITING_MAX};
+use super::{Arrival, Numbered, WAITING_MAX};
 use crate::handling::is_handling;
 use crate::message::Message;
-use crate::outcome::Send as Encoded;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::store::{Reader, StoreError, Verdict};
@@ -89,7 +88,7 @@ impl Producer {
         message: I,
     ) -> impl Future<Output = Result<(), IntakeError>> + Send + use<M, I> {
         let reply = message.into().encode(None).map_err(IntakeError::from);
-        let reply = reply.and_then(|message| self.enter(vec![(None, message)]));
+        let reply = reply.and_then(|message| self.enter(vec![Numbered { from: None, message }]));
         async move { reply?.await.map(|_| ()) }
     }
 
@@ -107,7 +106,7 @@ impl Producer {
     ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
         let from = Some((Arc::from(source), number));
         let reply = message.into().encode(None).map_err(IntakeError::from);
-        let reply = reply.and_then(|message| self.enter(vec![(from, message)]));
+        let reply = reply.and_then(|message| self.enter(vec![Numbered { from, message }]));
         async move {
             let verdicts = reply?.await?;
             Ok(if verdicts.contains(&Verdict::Already) { Accepted::Already } else { Accepted::New })
@@ -136,7 +135,7 @@ impl Producer {
             let Some(group) = groups.next().await else { break };
             let encode = |(number, message): (u64, M)| {
                 let from = Some((Arc::clone(&source), number));
-                Ok((from, Outgoing::new(message).encode(None)?))
+                Ok(Numbered { from, message: Outgoing::new(message).encode(None)? })
             };
             let group = group.into_iter().map(encode).collect::<Result<Vec<_>, SendError>>()?;
             let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
@@ -157,7 +156,7 @@ impl Producer {
     /// Takes a place for messages; the future waits for what becomes of them.
     fn enter(
         &self,
-        messages: Vec<(Option<(Arc<str>, u64)>, Encoded)>,
+        messages: Vec<Numbered>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         let places = u32::try_from(messages.len()).unwrap_or(u32::MAX);
@@ -173,7 +172,7 @@ impl Producer {
     fn enter_at(
         &self,
         places: OwnedSemaphorePermit,
-        messages: Vec<(Option<(Arc<str>, u64)>, Encoded)>,
+        messages: Vec<Numbered>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         if is_handling() {
