@@ -27,7 +27,7 @@ use commit::{Settled, Ticket, Work};
 use decode::Decoder;
 pub use decode::Invalid;
 use dispatch::Ran;
-use lane::{Job, Lanes, Run};
+use lane::{Job, LaneId, Lanes, Run};
 
 /// The limits of a consume loop.
 #[derive(Clone, Debug)]
@@ -42,8 +42,8 @@ pub(crate) struct Limits {
     pub(crate) fetch_bytes_max: usize,
     /// Lanes that run side by side.
     pub(crate) lanes_max: usize,
-    /// Messages that are committed and not confirmed by the broker, beyond which no more are
-    /// fetched or taken in.
+    /// Messages on their way to the broker, beyond which nothing more is fetched, begun or taken
+    /// in. What has begun by then goes beyond it by what its handlers send.
     pub(crate) outbox_max: usize,
     /// Lanes that one task runs.
     pub(crate) chunk: usize,
@@ -91,6 +91,8 @@ pub(crate) struct InFlight {
     lanes: usize,
     /// Outcomes that are queued for commit.
     uncommitted: usize,
+    /// What those send.
+    sends: usize,
     /// What stops the service once everything on its way has ended.
     failure: Option<RunError>,
 }
@@ -103,9 +105,13 @@ impl Consume {
             if is_stopping && self.is_drained() {
                 return self.state.failure.map_or(Ok(()), Err);
             }
-            // One look at the outbox decides both: between two looks the relay may empty it, and
-            // the loop would neither fetch nor wait for a change.
-            let is_held_up = *self.open.borrow_and_update() >= self.limits.outbox_max;
+            // One look at the outbox decides all of it: between two looks the relay may empty it,
+            // and the loop would neither go on nor wait for a change.
+            let unsent = *self.open.borrow_and_update() + self.state.sends;
+            let is_held_up = unsent >= self.limits.outbox_max;
+            if !is_held_up {
+                self.start_lanes();
+            }
             let may_fetch = !is_stopping && !is_held_up && self.has_room();
             tokio::select! {
                 biased;
@@ -118,7 +124,6 @@ impl Consume {
                 _ = self.open.changed(), if is_held_up => {}
                 _ = self.stop.changed(), if !is_stopping => {}
             }
-            self.start_lanes();
         }
     }
 
@@ -222,10 +227,9 @@ impl Consume {
         for handler in handlers {
             let Some(wired) = self.wiring.handlers.get(handler) else { continue };
             let component = (wired.order == Order::Key).then_some(wired.component);
-            let lane = self.lanes.key(component, envelope.key.as_ref());
             let job =
                 Job { handler, envelope: Arc::clone(&envelope), handlers: Arc::clone(&names) };
-            self.lanes.add(lane, job);
+            self.lanes.add(component, envelope.key.as_ref(), job);
         }
     }
 
@@ -249,7 +253,7 @@ impl Consume {
         let mut completed = Vec::new();
         for ran in ended {
             self.state.lanes -= 1;
-            self.lanes.ended(&ran.lane, ran.handled.len(), ran.rest, ran.states);
+            self.lanes.ended(ran.lane, ran.handled.len(), ran.rest, ran.states);
             for handled in ran.handled {
                 let position = handled.job.envelope.position.clone();
                 let mut done = self.admit.outcome(&position);
@@ -271,7 +275,9 @@ impl Consume {
                     sends: handled.sends,
                     done,
                 };
-                work.push(Work::Outcome(entry, Ticket::Job(ran.lane.clone(), handled.job)));
+                let sends = entry.sends.len();
+                self.state.sends += sends;
+                work.push(Work::Outcome(entry, Ticket::Job(ran.lane, handled.job, sends)));
             }
             if let Some(failure) = ran.failure {
                 self.fail(failure);
@@ -288,7 +294,8 @@ impl Consume {
             self.state.uncommitted -= 1;
             committed.append(&mut settled.committed);
             match settled.ticket {
-                Ticket::Job(lane, job) => {
+                Ticket::Job(lane, job, sends) => {
+                    self.state.sends -= sends;
                     self.on_outcome(lane, job, settled.verdict, settled.refused)?
                 }
                 Ticket::Copy(at) | Ticket::NotMine(at) if settled.verdict != Verdict::Applied => {
@@ -306,7 +313,7 @@ impl Consume {
 
     fn on_outcome(
         &mut self,
-        lane: lane::LaneKey,
+        lane: LaneId,
         job: Job,
         verdict: Verdict,
         records: Vec<RecordRef>,
@@ -314,11 +321,11 @@ impl Consume {
         match verdict {
             Verdict::Applied | Verdict::Already => {
                 self.counts.count_handled(job.handler);
-                self.lanes.committed(&lane);
+                self.lanes.committed(lane);
             }
             Verdict::Conflict => {
                 self.admit.reopen(&job.envelope.position, records);
-                self.lanes.refused(&lane, job);
+                self.lanes.refused(lane, job);
             }
             Verdict::NotPending => {
                 return Err(RunError::NotPending {
@@ -336,3 +343,6 @@ impl Consume {
         self.state.failure.get_or_insert(failure);
     }
 }
+
+#[cfg(test)]
+mod tests;

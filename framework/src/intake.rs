@@ -27,10 +27,17 @@ const CHUNK: usize = 512;
 /// Messages from outside that take their place together, with whoever waits for them.
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) messages: Vec<(Option<producer::Numbered>, Message)>,
+    pub(crate) messages: Vec<Numbered>,
     pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
     /// Their places among those that wait; given back when they are handed on.
     pub(crate) places: OwnedSemaphorePermit,
+}
+
+/// A message, with its source and number there if it has one.
+#[derive(Debug)]
+pub(crate) struct Numbered {
+    pub(crate) from: Option<(Arc<str>, u64)>,
+    pub(crate) message: Message,
 }
 
 /// Lets messages in as fast as the store and the broker take them.
@@ -81,7 +88,7 @@ impl Intake {
             let permit = Arc::clone(committing).acquire_many_owned(count).await;
             // The semaphore is never closed.
             let Ok(permit) = permit else { return Ok(()) };
-            let entries = messages.into_iter().map(|(from, message)| Entry {
+            let entries = messages.into_iter().map(|Numbered { from, message }| Entry {
                 run: None,
                 subject: Subject::Intake { from },
                 states: Vec::new(),

@@ -96,6 +96,7 @@ pub mod journal;
 mod clock;
 pub mod directory;
 mod handling;
+mod hash;
 mod queue;
 mod random;
 mod tasks;

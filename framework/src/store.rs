@@ -19,7 +19,6 @@ pub mod memory;
 pub mod sled;
 
 mod change;
-mod hash;
 mod inbox;
 pub(crate) mod limits;
 mod names;

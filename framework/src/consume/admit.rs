@@ -1,11 +1,11 @@
 //! Admit: envelope → what is to be done for it. Knows every position that is settled or in
 //! progress, so that one message is one effect however often it comes.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::committed::RecordRef;
 use crate::envelope::Envelope;
+use crate::hash::FastMap;
 use crate::store::Recovered;
 use crate::stream::{PartitionId, Position, Ranges, StreamId};
 use crate::wiring::{Route, Wiring};
@@ -27,12 +27,12 @@ pub(crate) enum Admission {
 #[derive(Debug, Default)]
 pub(crate) struct Admit {
     /// What was ever admitted of each stream.
-    streams: HashMap<Arc<StreamId>, Ranges>,
+    streams: FastMap<Arc<StreamId>, Ranges>,
     /// The same for what others have sent, by partition.
-    partitions: HashMap<Arc<PartitionId>, Ranges>,
+    partitions: FastMap<Arc<PartitionId>, Ranges>,
     /// Handlers that are still to do, for positions of which some are done since before the start.
-    pending: HashMap<Position, Vec<Arc<str>>>,
-    in_progress: HashMap<Position, Progress>,
+    pending: FastMap<Position, Vec<Arc<str>>>,
+    in_progress: FastMap<Position, Progress>,
 }
 
 /// A position in progress.
@@ -51,7 +51,7 @@ impl Admit {
             streams: recovered.inbox.iter().cloned().collect(),
             partitions: recovered.cursors.iter().cloned().collect(),
             pending: recovered.pending.iter().cloned().collect(),
-            in_progress: HashMap::new(),
+            in_progress: FastMap::default(),
         }
     }
 

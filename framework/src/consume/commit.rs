@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use super::lane::{Job, LaneKey};
+use super::lane::{Job, LaneId};
 use crate::clock::Clock;
 use crate::committed::{Committed, RecordRef};
 use crate::failure::RunError;
@@ -40,8 +40,8 @@ pub(crate) enum Work {
 /// Whom to tell what became of an outcome.
 #[derive(Debug)]
 pub(crate) enum Ticket {
-    /// A handler's.
-    Job(LaneKey, Job),
+    /// A handler's, and how many messages it sends.
+    Job(LaneId, Job, usize),
     /// A message's that no handler here takes.
     NotMine(Position),
     /// A further copy's.

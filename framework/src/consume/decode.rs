@@ -1,11 +1,11 @@
 //! Decode: record → envelope.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::broker::Record;
 use crate::envelope::attributes as name;
 use crate::envelope::{Context, Envelope, Headers};
+use crate::hash::FastMap;
 use crate::stream::{Key, Position, Slot, StreamId};
 
 /// How many senders' streams and types are remembered; those beyond are made anew each time.
@@ -41,8 +41,8 @@ pub enum Invalid {
 /// Decodes records; remembers the names that come again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
-    sources: HashMap<Box<str>, Vec<Option<Arc<StreamId>>>>,
-    types: HashMap<Box<str>, Arc<str>>,
+    sources: FastMap<Box<str>, Vec<Option<Arc<StreamId>>>>,
+    types: FastMap<Box<str>, Arc<str>>,
 }
 
 /// The attributes of a record, as they stand in its headers.

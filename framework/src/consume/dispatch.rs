@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tower::ServiceExt;
 
-use super::lane::{Job, LaneKey, Run};
+use super::lane::{Job, LaneId, Run};
 use crate::delivery::Delivery;
 use crate::envelope::Envelope;
 use crate::envelope::digest::Covered;
@@ -24,10 +24,14 @@ use crate::store::{Reader, StateTouch, StoredState};
 use crate::stream::{Key, Position};
 use crate::wiring::{Wired, Wiring};
 
+/// Messages that the runs of one task send, beyond which those that have not begun wait for the
+/// next time: by then the loop knows what is to be sent.
+const SENDS_MAX: usize = 4_096;
+
 /// A run that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    pub(crate) lane: LaneKey,
+    pub(crate) lane: LaneId,
     pub(crate) number: u64,
     /// What was handled, in order.
     pub(crate) handled: Vec<Handled>,
@@ -35,6 +39,14 @@ pub(crate) struct Ran {
     pub(crate) rest: VecDeque<Job>,
     pub(crate) states: Vec<(usize, StoredState)>,
     pub(crate) failure: Option<RunError>,
+}
+
+impl Ran {
+    /// A run of which nothing was begun.
+    fn none(run: Run) -> Self {
+        let Run { lane, number, jobs: rest, states } = run;
+        Ran { lane, number, handled: Vec::new(), rest, states, failure: None }
+    }
 }
 
 /// One delivery with its outcome.
@@ -54,11 +66,19 @@ pub(crate) async fn dispatch(
 ) -> Result<(), RunError> {
     load(&wiring, &*reader, &mut runs).await?;
     let (mut at_once, waiting) = (Vec::with_capacity(runs.len()), FuturesUnordered::new());
+    let mut sends = 0;
     for run in runs {
+        if sends >= SENDS_MAX {
+            at_once.push(Ran::none(run));
+            continue;
+        }
         let mut running = Box::pin(run_lane(Arc::clone(&wiring), run));
         // Most handlers never wait, and are done with the first look.
         match std::future::poll_fn(|cx| Poll::Ready(running.as_mut().poll(cx))).await {
-            Poll::Ready(ran) => at_once.push(ran),
+            Poll::Ready(ran) => {
+                sends += ran.handled.iter().map(|handled| handled.sends.len()).sum::<usize>();
+                at_once.push(ran);
+            }
             Poll::Pending => waiting.push(running),
         }
     }
@@ -74,7 +94,8 @@ pub(crate) async fn dispatch(
 async fn load(wiring: &Wiring, reader: &dyn Reader, runs: &mut [Run]) -> Result<(), RunError> {
     let (mut wanted, mut places) = (Vec::new(), Vec::new());
     for (index, run) in runs.iter_mut().enumerate() {
-        let LaneKey::Keyed(_, key) = &run.lane else { continue };
+        // All jobs of a lane with states have its key.
+        let Some(key) = run.jobs.front().and_then(|job| job.envelope.key.clone()) else { continue };
         for job in &run.jobs {
             for &state in wiring.handlers.get(job.handler).map_or(&[][..], |h| &h.states) {
                 if run.states.iter().any(|(known, _)| *known == state) {
@@ -82,7 +103,7 @@ async fn load(wiring: &Wiring, reader: &dyn Reader, runs: &mut [Run]) -> Result<
                 }
                 run.states.push((state, StoredState { version: 0, value: None }));
                 let name = wiring.states.get(state).cloned().unwrap_or_default();
-                wanted.push((name, Arc::clone(key)));
+                wanted.push((name, Arc::clone(&key)));
                 places.push((index, state));
             }
         }
@@ -103,12 +124,17 @@ async fn load(wiring: &Wiring, reader: &dyn Reader, runs: &mut [Run]) -> Result<
 async fn run_lane(wiring: Arc<Wiring>, run: Run) -> Ran {
     let Run { lane, number, mut jobs, mut states } = run;
     let mut handled = Vec::with_capacity(jobs.len());
-    let (mut buffer, mut failure) = (Vec::new(), None);
-    while let Some(job) = jobs.pop_front() {
+    let (mut buffer, mut failure, mut sends) = (Vec::new(), None, 0);
+    while sends < SENDS_MAX
+        && let Some(job) = jobs.pop_front()
+    {
         // A job's handler number comes from the wiring itself.
         let Some(handler) = wiring.handlers.get(job.handler) else { continue };
         match attempt(handler, &job, &states, &mut buffer).await {
-            Ok(outcome) => handled.push(take(&wiring, handler, job, outcome, &mut states)),
+            Ok(outcome) => {
+                sends += outcome.sends.len();
+                handled.push(take(&wiring, handler, job, outcome, &mut states));
+            }
             Err(stopped) => {
                 jobs.push_front(job);
                 failure = Some(stopped);

@@ -1,23 +1,19 @@
 //! Lanes: the deliveries of one component and key, one at a time and in order.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::envelope::Envelope;
+use crate::hash::FastMap;
 use crate::store::StoredState;
 use crate::stream::Key;
 
 /// How many deliveries of a lane run in one go before other lanes get their turn.
 const RUN_MAX: usize = 64;
 
-/// Which lane.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum LaneKey {
-    /// That of a component and a key.
-    Keyed(usize, Key),
-    /// That of one delivery, which waits for no other.
-    Alone(u64),
-}
+/// Which lane, as long as it has something to do or to wait for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct LaneId(usize);
 
 /// One handler to run for one message.
 #[derive(Clone, Debug)]
@@ -31,7 +27,7 @@ pub(crate) struct Job {
 /// Deliveries of a lane that run in one go, one after the other.
 #[derive(Debug)]
 pub(crate) struct Run {
-    pub(crate) lane: LaneKey,
+    pub(crate) lane: LaneId,
     /// The run's number: the store refuses what comes behind a refused outcome of the same run.
     pub(crate) number: u64,
     pub(crate) jobs: VecDeque<Job>,
@@ -43,14 +39,18 @@ pub(crate) struct Run {
 /// All lanes that have something to do or to wait for.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
-    lanes: HashMap<LaneKey, Lane>,
-    ready: VecDeque<LaneKey>,
+    /// The lanes of components and keys. A delivery that waits for no other has one that is not
+    /// here.
+    by_key: FastMap<(usize, Key), LaneId>,
+    lanes: Vec<Option<Lane>>,
+    free: Vec<LaneId>,
+    ready: VecDeque<LaneId>,
     next_run: u64,
-    next_alone: u64,
 }
 
 #[derive(Debug)]
 struct Lane {
+    key: Option<(usize, Key)>,
     run: u64,
     queue: VecDeque<Job>,
     is_running: bool,
@@ -64,49 +64,67 @@ struct Lane {
 }
 
 impl Lanes {
-    /// The lane of a component and key, or one of its own.
-    pub(crate) fn key(&mut self, component: Option<usize>, key: Option<&Key>) -> LaneKey {
-        match (component, key) {
-            (Some(component), Some(key)) => LaneKey::Keyed(component, Arc::clone(key)),
-            _ => {
-                self.next_alone += 1;
-                LaneKey::Alone(self.next_alone)
-            }
-        }
-    }
-
-    /// Adds a job behind the lane's others.
-    pub(crate) fn add(&mut self, key: LaneKey, job: Job) {
-        let next_run = &mut self.next_run;
-        let lane = self.lanes.entry(key.clone()).or_insert_with(|| {
-            *next_run += 1;
-            Lane {
-                run: *next_run,
-                queue: VecDeque::new(),
-                is_running: false,
-                is_ready: false,
-                uncommitted: 0,
-                states: Vec::new(),
-                refused: Vec::new(),
-            }
-        });
+    /// Adds a job behind the others of its component's and key's lane. Without both it gets a lane
+    /// of its own.
+    pub(crate) fn add(&mut self, component: Option<usize>, key: Option<&Key>, job: Job) {
+        let key = component.zip(key.cloned());
+        let known = key.as_ref().and_then(|key| self.by_key.get(key)).copied();
+        let id = known.unwrap_or_else(|| self.open(key));
+        let Some(lane) = self.get_mut(id) else { return };
         lane.queue.push_back(job);
         if lane.may_run() {
             lane.is_ready = true;
-            self.ready.push_back(key);
+            self.ready.push_back(id);
         }
+    }
+
+    fn open(&mut self, key: Option<(usize, Key)>) -> LaneId {
+        let id = self.free.pop().unwrap_or_else(|| {
+            self.lanes.push(None);
+            LaneId(self.lanes.len() - 1)
+        });
+        if let Some(key) = &key {
+            self.by_key.insert(key.clone(), id);
+        }
+        self.next_run += 1;
+        let lane = Lane {
+            key,
+            run: self.next_run,
+            queue: VecDeque::new(),
+            is_running: false,
+            is_ready: false,
+            uncommitted: 0,
+            states: Vec::new(),
+            refused: Vec::new(),
+        };
+        if let Some(place) = self.lanes.get_mut(id.0) {
+            *place = Some(lane);
+        }
+        id
+    }
+
+    fn close(&mut self, id: LaneId) {
+        let lane = self.lanes.get_mut(id.0).and_then(Option::take);
+        if let Some(key) = lane.and_then(|lane| lane.key) {
+            self.by_key.remove(&key);
+        }
+        self.free.push(id);
+    }
+
+    fn get_mut(&mut self, id: LaneId) -> Option<&mut Lane> {
+        self.lanes.get_mut(id.0)?.as_mut()
     }
 
     /// Starts the next lane that is ready.
     pub(crate) fn start(&mut self) -> Option<Run> {
         loop {
-            let key = self.ready.pop_front()?;
-            let Some(lane) = self.lanes.get_mut(&key) else { continue };
+            let id = self.ready.pop_front()?;
+            let Some(lane) = self.get_mut(id) else { continue };
             let count = lane.queue.len().min(RUN_MAX);
             let jobs: VecDeque<Job> = lane.queue.drain(..count).collect();
             (lane.is_ready, lane.is_running) = (false, true);
             let states = std::mem::take(&mut lane.states);
-            return Some(Run { lane: key, number: lane.run, jobs, states });
+            return Some(Run { lane: id, number: lane.run, jobs, states });
         }
     }
 
@@ -119,41 +137,44 @@ impl Lanes {
     /// run.
     pub(crate) fn ended(
         &mut self,
-        key: &LaneKey,
+        id: LaneId,
         queued: usize,
         rest: VecDeque<Job>,
         states: Vec<(usize, StoredState)>,
     ) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+        let Some(lane) = self.get_mut(id) else { return };
         lane.is_running = false;
         lane.uncommitted += queued;
         lane.states = states;
         for job in rest.into_iter().rev() {
             lane.queue.push_front(job);
         }
-        self.go_on(key);
+        self.go_on(id);
     }
 
     /// An outcome of the lane is durable.
-    pub(crate) fn committed(&mut self, key: &LaneKey) {
-        if let Some(lane) = self.lanes.get_mut(key) {
+    pub(crate) fn committed(&mut self, id: LaneId) {
+        if let Some(lane) = self.get_mut(id) {
             lane.uncommitted = lane.uncommitted.saturating_sub(1);
         }
-        self.go_on(key);
+        self.go_on(id);
     }
 
     /// An outcome of the lane was refused: its job and all behind it run again.
-    pub(crate) fn refused(&mut self, key: &LaneKey, job: Job) {
-        if let Some(lane) = self.lanes.get_mut(key) {
+    pub(crate) fn refused(&mut self, id: LaneId, job: Job) {
+        if let Some(lane) = self.get_mut(id) {
             lane.uncommitted = lane.uncommitted.saturating_sub(1);
             lane.refused.push(job);
         }
-        self.go_on(key);
+        self.go_on(id);
     }
 
     /// After a change: forgets a lane with nothing left, mends a refused one, or makes it ready.
-    fn go_on(&mut self, key: &LaneKey) {
-        let Some(lane) = self.lanes.get_mut(key) else { return };
+    fn go_on(&mut self, id: LaneId) {
+        // The number of the lane's next run, should it need one.
+        self.next_run += 1;
+        let run = self.next_run;
+        let Some(lane) = self.get_mut(id) else { return };
         if lane.is_running {
             return;
         }
@@ -163,14 +184,13 @@ impl Lanes {
             }
             // What was read ahead is worth nothing: the store is asked again.
             lane.states.clear();
-            self.next_run += 1;
-            lane.run = self.next_run;
+            lane.run = run;
         }
         if !lane.queue.is_empty() && lane.may_run() {
             lane.is_ready = true;
-            self.ready.push_back(key.clone());
+            self.ready.push_back(id);
         } else if lane.queue.is_empty() && lane.uncommitted == 0 && lane.refused.is_empty() {
-            self.lanes.remove(key);
+            self.close(id);
         }
     }
 }

@@ -7,10 +7,9 @@ use std::sync::Arc;
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-use super::{Arrival, WAITING_MAX};
+use super::{Arrival, Numbered, WAITING_MAX};
 use crate::handling::is_handling;
 use crate::message::Message;
-use crate::outcome::Send as Encoded;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::store::{Reader, StoreError, Verdict};
@@ -96,7 +95,7 @@ impl Producer {
         message: I,
     ) -> impl Future<Output = Result<(), IntakeError>> + Send + use<M, I> {
         let reply = message.into().encode(None).map_err(IntakeError::from);
-        let reply = reply.and_then(|message| self.enter(vec![(None, message)]));
+        let reply = reply.and_then(|message| self.enter(vec![Numbered { from: None, message }]));
         async move { reply?.await.map(|_| ()) }
     }
 
@@ -115,7 +114,7 @@ impl Producer {
         let entered = || {
             check_key(source)?;
             let message = message.into().encode(None)?;
-            self.enter(vec![(Some((Arc::from(source), number)), message)])
+            self.enter(vec![Numbered { from: Some((Arc::from(source), number)), message }])
         };
         let reply = entered();
         async move {
@@ -147,7 +146,7 @@ impl Producer {
             let Some(group) = groups.next().await else { break };
             let encode = |(number, message): (u64, M)| {
                 let from = Some((Arc::clone(&source), number));
-                Ok((from, Outgoing::new(message).encode(None)?))
+                Ok(Numbered { from, message: Outgoing::new(message).encode(None)? })
             };
             let group = group.into_iter().map(encode).collect::<Result<Vec<_>, SendError>>()?;
             let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
@@ -168,7 +167,7 @@ impl Producer {
     /// Takes a place for messages; the future waits for what becomes of them.
     fn enter(
         &self,
-        messages: Vec<(Option<Numbered>, Encoded)>,
+        messages: Vec<Numbered>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         let places = u32::try_from(messages.len()).unwrap_or(u32::MAX);
@@ -184,13 +183,13 @@ impl Producer {
     fn enter_at(
         &self,
         places: OwnedSemaphorePermit,
-        messages: Vec<(Option<Numbered>, Encoded)>,
+        messages: Vec<Numbered>,
     ) -> Result<impl Future<Output = Result<Vec<Verdict>, IntakeError>> + Send + use<>, IntakeError>
     {
         if is_handling() {
             return Err(IntakeError::InHandler);
         }
-        let is_last = |(from, _): &(Option<Numbered>, _)| matches!(from, Some((_, u64::MAX)));
+        let is_last = |one: &Numbered| matches!(one.from, Some((_, u64::MAX)));
         if messages.iter().any(is_last) {
             return Err(IntakeError::Number);
         }
@@ -200,9 +199,6 @@ impl Producer {
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
 }
-
-/// A source, and the number that it gives a message.
-pub(crate) type Numbered = (Arc<str>, u64);
 
 impl Sent {
     fn count(&mut self, verdicts: Vec<Verdict>) {

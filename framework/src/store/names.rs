@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::hash::Hash;
 
 use super::change::Id;
-use super::hash::FastMap;
+use crate::hash::FastMap;
 
 /// Things and the numbers that stand for them, dense from 0.
 ///

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::change::{Change, Id, StateRow};
-use super::hash::FastMap;
 use super::names::Interner;
 use super::{StoreError, StoredState};
 use crate::delivery::StateValue;
+use crate::hash::FastMap;
 use crate::stream::Key;
 
 /// The states of one name, by key.

@@ -6,11 +6,11 @@ use framework::testing::TestApp;
 use crate::ledger::{Move, app, check};
 use crate::support::{Dice, for_seeds, in_time};
 
-const MOVES: u64 = 60;
+const MOVES: u64 = 30;
 
 #[test]
 fn random_crashes_lose_and_double_nothing() {
-    for_seeds(400, run);
+    for_seeds(300, run);
 }
 
 async fn run(seed: u64) -> anyhow::Result<()> {
@@ -19,7 +19,7 @@ async fn run(seed: u64) -> anyhow::Result<()> {
     let (broker, store) = (MemoryBroker::new(partitions), MemoryStore::new(seed));
     let moves: Vec<(u64, u64)> = (0..MOVES).map(|n| (dice.roll(5), n)).collect();
     let mut service = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
-    for _ in 0..60 {
+    for _ in 0..40 {
         match dice.roll(10) {
             0..=3 => send(&service, &moves, &mut dice).await,
             4 => copy(&broker, &mut dice),

@@ -1,6 +1,6 @@
 //! What the scenarios share: a gate to hold handlers at, seeded choices, and waiting for signals.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use framework::prelude::*;
@@ -157,6 +157,14 @@ pub(crate) struct Trail(Arc<std::sync::Mutex<Vec<u8>>>);
 impl Trail {
     /// Records until the guard is dropped.
     pub(crate) fn record() -> (Trail, tracing::subscriber::DefaultGuard) {
+        // While there is only one subscriber, what another thread without one meets first is
+        // switched off for all threads (tokio-rs/tracing#3611). A second one, which never goes,
+        // prevents that.
+        static SECOND: OnceLock<tracing::Dispatch> = OnceLock::new();
+        SECOND.get_or_init(|| {
+            let all = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE);
+            all.with_writer(std::io::sink).finish().into()
+        });
         let trail = Trail::default();
         let writer = trail.clone();
         let subscriber = tracing_subscriber::fmt()

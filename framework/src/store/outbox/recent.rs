@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::store::hash::FastMap;
+use crate::hash::FastMap;
 
 /// New keys of one generation. Two generations make a cache of at most twice as many keys a
 /// stream, open ones aside, which are never forgotten.

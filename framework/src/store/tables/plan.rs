@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, Registered};
-use super::super::hash::FastMap;
 use super::super::limits::{self, LimitError};
 use super::super::states::Memtable;
 use super::super::{Batch, Durable, Entry, StateTouch, Subject, Verdict};
 use super::Tables;
+use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
 
 /// Versions of states, by the number of their name and their key.

@@ -103,7 +103,7 @@ rules! {
             of: AROUND_THE_LOOP,
             except: &[
                 "crate::consume::lane::Job",
-                "crate::consume::lane::LaneKey",
+                "crate::consume::lane::LaneId",
                 "crate::consume::lane::Run",
                 // What a record is told to be that is no message.
                 "crate::consume::decode::Invalid",
@@ -117,7 +117,7 @@ rules! {
         of: Of::Modules(&["crate::consume::commit"]),
         never: Never::Names {
             of: AROUND_THE_LOOP,
-            except: &["crate::consume::lane::Job", "crate::consume::lane::LaneKey"],
+            except: &["crate::consume::lane::Job", "crate::consume::lane::LaneId"],
         },
         instead: STAGE,
         but: &[],

@@ -1,4 +1,4 @@
-//! The hash of the store's maps: XXH3, since std's own was a third of the cost of planning.
+//! The hash of the hot path's maps: XXH3, since std's own was a third of the cost of planning.
 //!
 //! Seeded at random, for keys come from outside. No map that is hashed so is ever walked where its
 //! order would show.
@@ -9,11 +9,11 @@ use std::hash::{BuildHasher, Hasher};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// A map that is looked up, and never walked where the order would show.
-pub(super) type FastMap<K, V> = HashMap<K, V, Hashing>;
+pub(crate) type FastMap<K, V> = HashMap<K, V, Hashing>;
 
 /// Makes hashers of one seed.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Hashing(u64);
+pub(crate) struct Hashing(u64);
 
 impl Default for Hashing {
     fn default() -> Self {
@@ -31,7 +31,7 @@ impl BuildHasher for Hashing {
 
 /// One-shot XXH3 of each text, a multiplication for each number.
 #[derive(Debug)]
-pub(super) struct Fast(u64);
+pub(crate) struct Fast(u64);
 
 impl Fast {
     fn fold(&mut self, number: u64) {
