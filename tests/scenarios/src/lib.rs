@@ -9,6 +9,7 @@ mod a_chain_of_handlers_commits_each_effect_once;
 mod a_copy_of_a_message_has_no_effect;
 mod a_failing_handler_stops_the_service_and_keeps_the_record;
 mod a_half_done_position_resumes_with_what_is_left;
+mod a_message_without_a_key_takes_that_of_its_type;
 mod a_numbered_message_is_taken_once;
 mod a_producer_inside_a_handler_is_an_error;
 mod a_record_that_is_no_message_stops_the_service;
