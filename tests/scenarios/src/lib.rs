@@ -21,6 +21,7 @@ mod handlers_of_one_key_run_in_order;
 mod handlers_run_side_by_side_unless_they_share_a_state;
 mod layers_wrap_on_three_levels;
 mod random_crashes_lose_and_double_nothing;
+mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod the_same_seed_gives_the_same_trace;
 mod the_store_refuses_an_app_that_lacks_something;
