@@ -44,8 +44,6 @@ pub struct Service {
     open: watch::Receiver<usize>,
     stop: watch::Sender<bool>,
     supervisor: Tasks<Result<(), RunError>>,
-    /// How the service ended, once it has.
-    ended: Option<Result<(), RunError>>,
 }
 
 /// A state could not be read.
@@ -114,15 +112,10 @@ impl Service {
         self.open.clone()
     }
 
-    /// Waits until the service has ended by itself, that is: by an error. Cancellation safe.
+    /// Waits until the service has ended by itself, that is: by an error. Cancellation safe. The
+    /// error is told once: after that this says `Ok` at once, and so does [`stop`](Self::stop).
     pub async fn ended(&mut self) -> Result<(), RunError> {
-        match self.ended.take() {
-            Some(ended) => ended,
-            None => match self.supervisor.ended().await {
-                Some(ended) => ended?,
-                None => Ok(()),
-            },
-        }
+        self.supervisor.ended().await.unwrap_or(Ok(Ok(())))?
     }
 
     /// Stops the service: nothing more is taken in or fetched, what is in progress is handled and

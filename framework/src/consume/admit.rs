@@ -150,3 +150,17 @@ fn pass(seen: &mut Ranges, offset: u64) -> bool {
     let first = below.map_or(offset, |&(_, last)| last + 1);
     seen.insert_run(first, offset)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_partition_that_mixes_records_of_both_kinds_stays_one_range() {
+        let mut seen = Ranges::default();
+        seen.insert_run(0, 5);
+        assert!((7..1_000).step_by(3).all(|offset| pass(&mut seen, offset)));
+        assert!((7..1_000).step_by(3).all(|offset| !pass(&mut seen, offset)));
+        assert_eq!(seen.runs(), [(0, 997)]);
+    }
+}

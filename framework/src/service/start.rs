@@ -129,7 +129,7 @@ impl Ground {
             reader: Arc::clone(&reader),
         };
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, open, stop, supervisor, ended: None })
+        Ok(Service { name, producer, reader, counts, open, stop, supervisor })
     }
 }
 

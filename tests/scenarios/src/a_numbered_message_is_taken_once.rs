@@ -57,7 +57,8 @@ async fn messages_take_their_places_when_called_not_when_polled() -> anyhow::Res
 #[tokio::test(start_paused = true)]
 async fn a_stream_goes_on_where_it_was() -> anyhow::Result<()> {
     let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
-    let lines = |count: u64| stream::iter((0..count).map(|n| (n, deposit_of("a", n as i64))));
+    let line = |n: u64| (n, deposit_of(&format!("a{}", n % 50), n as i64));
+    let lines = |count: u64| stream::iter((0..count).map(line));
     let bank = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
     let sent = in_time(bank.service().producer().send_all_from("file", lines(1_000))).await?;
     assert_eq!(sent, Sent { new: 1_000, already: 0 });
@@ -65,45 +66,29 @@ async fn a_stream_goes_on_where_it_was() -> anyhow::Result<()> {
     let mut bank = TestApp::start_on(app(), broker, store).await?;
     let sent = in_time(bank.service().producer().send_all_from("file", lines(6_000))).await?;
     assert_eq!(sent, Sent { new: 5_000, already: 1_000 });
-    assert!(history(&mut bank).await?.into_iter().eq(0..6_000));
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn many_streams_at_once_wait_for_their_turn() -> anyhow::Result<()> {
-    let mut bank = TestApp::start(app()).await?;
-    let producer = bank.service().producer();
-    let all = (0..20).map(|source| {
-        let line = move |n: u64| (n, deposit_of(&format!("{source}-{}", n % 100), source));
-        let lines = stream::iter((0..1_000).map(line));
-        let producer = producer.clone();
-        async move { producer.send_all_from(&source.to_string(), lines).await }
-    });
-    let sent = in_time(futures::future::try_join_all(all)).await?;
-    assert!(sent.iter().all(|sent| sent.new == 1_000));
     in_time(bank.settle()).await?;
-    assert_eq!(bank.service().counts().handled().next(), Some(("deposit", 20_000)));
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn one_more_than_may_wait_is_refused() -> anyhow::Result<()> {
-    let mut bank = TestApp::start(app()).await?;
-    let producer = bank.service().producer();
-    // Nothing else runs meanwhile: the calls take places only.
-    let deposit = |n: i64| deposit_of(&(n % 1_000).to_string(), n);
-    let sends: Vec<_> = (0..65_537).map(|n| producer.send(deposit(n))).collect();
-    let mut refused = 0;
-    for send in sends {
-        match in_time(send).await {
-            Ok(()) => {}
-            Err(IntakeError::Busy { max: 65_536 }) => refused += 1,
-            Err(error) => return Err(error.into()),
-        }
+    for rest in 0..50 {
+        let account = bank.state::<Account>(&format!("a{rest}")).await?.unwrap();
+        assert!(account.history.into_iter().eq((rest..6_000).step_by(50)));
     }
-    assert_eq!(refused, 1);
-    in_time(bank.settle()).await?;
-    assert_eq!(bank.service().counts().handled().next(), Some(("deposit", 65_536)));
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_places_are_taken_one_is_refused_and_a_stream_waits() -> anyhow::Result<()> {
+    let sender = TestApp::start(App::new("sender").handlers(Handlers::new())).await?;
+    let producer = sender.service().producer();
+    // Nothing else runs meanwhile: the calls take places only.
+    let sends: Vec<_> = (0..65_536).map(|n| producer.send(deposit_of("a", n))).collect();
+    let refused = in_time(producer.send(deposit_of("a", -1))).await;
+    assert!(matches!(refused, Err(IntakeError::Busy { max: 65_536 })), "{refused:?}");
+    let lines = stream::iter((0..600).map(|n| (n, deposit_of("b", n as i64))));
+    let sent = in_time(producer.send_all_from("file", lines)).await?;
+    assert_eq!(sent, Sent { new: 600, already: 0 });
+    for send in sends {
+        in_time(send).await?;
+    }
+    assert_eq!(sender.service().sent().await?, [("deposits".into(), 65_536 + 600)]);
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! A service for random runs: one message with three handlers in three components, one of which
 //! sends on, and a check that each effect took place once and in order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use framework::prelude::*;
 use framework::testing::TestApp;
 
@@ -11,6 +14,13 @@ pub(crate) struct Move {
     pub(crate) number: u64,
     /// How often its handlers let others run.
     pub(crate) yields: u64,
+}
+
+impl Move {
+    /// A move of an account that no check looks at.
+    pub(crate) fn ending() -> Self {
+        Move { account: u64::MAX, number: u64::MAX, yields: 0 }
+    }
 }
 
 #[derive(Clone, Debug, Message, Serialize, Deserialize)]
@@ -61,9 +71,10 @@ async fn book(message: Move, book: &mut Book) -> Moved {
 }
 
 #[handler]
-async fn copy(message: Move, copy: &mut Copy) {
-    yield_often(message.yields % 3).await;
+async fn copy(message: Move, copy: &mut Copy, mood: &Mood) -> Result<()> {
     copy.numbers.push(message.number);
+    yield_often(message.yields % 3).await;
+    mood.check()
 }
 
 #[handler(order = none)]
@@ -82,8 +93,27 @@ async fn ticked(message: Tick, ticks: &mut Ticks) {
     ticks.numbers.push(message.number);
 }
 
+/// Lets one call of a handler fail, the one at which its count has come down to nothing.
+#[derive(Clone, Default)]
+pub(crate) struct Mood(Arc<AtomicU64>);
+
+impl Mood {
+    pub(crate) fn fail_after(&self, calls: u64) {
+        self.0.store(calls + 1, Ordering::Relaxed);
+    }
+
+    fn check(&self) -> Result<()> {
+        let before = self.0.load(Ordering::Relaxed);
+        self.0.store(before.saturating_sub(1), Ordering::Relaxed);
+        if before == 1 { Err("injected failure of a handler".into()) } else { Ok(()) }
+    }
+}
+
 pub(crate) fn app() -> App {
-    App::new("ledger").layer(Trace::new()).handlers(handlers![book, copy, tick, sum, ticked])
+    App::new("ledger")
+        .layer(Trace::new())
+        .provide(Mood::default())
+        .handlers(handlers![book, copy, tick, sum, ticked])
 }
 
 /// Checks that exactly these moves (account and number) took effect, in this order.

@@ -3,7 +3,7 @@ use framework::broker::memory::MemoryBroker;
 use framework::store::memory::{Fault, MemoryStore};
 use framework::testing::TestApp;
 
-use crate::ledger::{Move, app, check};
+use crate::ledger::{Mood, Move, app as ledger, check};
 use crate::support::{Dice, for_seeds, in_time};
 
 const MOVES: u64 = 30;
@@ -18,12 +18,15 @@ async fn run(seed: u64) -> anyhow::Result<()> {
     let partitions = 1 + dice.roll(4) as u32;
     let (broker, store) = (MemoryBroker::new(partitions), MemoryStore::new(seed));
     let moves: Vec<(u64, u64)> = (0..MOVES).map(|n| (dice.roll(5), n)).collect();
+    let mood = Mood::default();
+    let app = || ledger().provide(mood.clone());
     let mut service = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
     for _ in 0..40 {
-        match dice.roll(10) {
+        match dice.roll(11) {
             0..=3 => send(&service, &moves, &mut dice).await,
             4 => copy(&broker, &mut dice),
             5 => store.inject([fault(&mut dice)]),
+            10 => mood.fail_after(dice.roll(10)),
             6 => {
                 // As a crash; or, one time in three, stopped in order.
                 if dice.roll(3) > 0 {
