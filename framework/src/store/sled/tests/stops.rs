@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::cuts::copy;
 use crate::store::sled::committer::OpenSled;
-use crate::store::sled::{SledOptions, SledStore, open};
+use crate::store::sled::{SledOptions, SledStore, open, table};
 use crate::store::{Batch, Catalog, CommitError, Renames, Store};
 use crate::testing::store_conformance::model::{Model, Random};
 use crate::testing::store_conformance::{Opened, Subject, catalog};
@@ -128,6 +128,18 @@ async fn commits_wait_for_the_checkpoint_when_the_journal_has_all_its_segments()
         assert!(segments.len() <= 2 + 2, "{} segments", segments.len());
     }
     assert!(filled > 10, "{filled} segments");
+    // Right after a checkpoint the base holds what is open, and no row that was confirmed.
+    store.end_checkpoint(0).await.unwrap();
+    for id in 150.. {
+        let batch = Batch { id, ..model.batch(&mut random) };
+        let durable = store.commit(&batch).await.unwrap();
+        model.apply(&batch, &durable);
+        if !store.checkpoint.is_empty() {
+            break;
+        }
+    }
+    store.end_checkpoint(0).await.unwrap();
+    assert_eq!(table::outbox_rows(&store.base), model.open_rows());
     assert!(store.base.position() > 0);
     drop(store);
     goes_on(home.path(), &mut model, &mut random).await;
