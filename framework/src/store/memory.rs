@@ -156,3 +156,60 @@ impl Store for OpenMemory {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Verdict;
+    use crate::testing::store_conformance::{Features, SecondOpening, stream};
+    use crate::testing::store_conformance::{Leave, Subject, accepted, at, handled};
+
+    fn subject() -> (MemoryStore, Subject) {
+        let store = MemoryStore::new(7);
+        let again = store.clone();
+        let opener = Box::new(move || -> Box<dyn OpenStore> { Box::new(again.clone()) });
+        let features = Features { second_opening: SecondOpening::Fences };
+        (store, Subject { opener, features, _home: Box::new(()) })
+    }
+
+    #[tokio::test]
+    async fn an_unknown_commit_has_happened_or_not() {
+        let (store, subject) = subject();
+        let mut open = subject.open().await;
+        store.inject([Fault::UnknownLost, Fault::UnknownCommitted]);
+        for (id, happened) in [(1, false), (2, true)] {
+            let entries = vec![handled(at(id)).send("out", Some("k"), id)];
+            let batch = Batch { entries, ..Batch::default() };
+            match open.try_commit(batch).await {
+                Err(CommitError::Unknown(unknown)) => assert_eq!(unknown, id),
+                other => panic!("{other:?}"),
+            }
+            let durable = open.store.resolve(id).await.unwrap();
+            assert_eq!(durable.is_some(), happened);
+            let sent: usize = durable.iter().map(|durable| durable.sent.len()).sum();
+            assert_eq!(sent, usize::from(happened));
+        }
+        let open = subject.reopen(open, Leave::Dropped).await;
+        assert_eq!(open.settled(&stream(1)), [(2, 2)]);
+        assert_eq!(open.outbox().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn faults_have_no_effect_but_their_own() {
+        let (store, subject) = subject();
+        let mut open = subject.open().await;
+        store.inject([Fault::NoRoom, Fault::Conflict, Fault::None, Fault::Failed]);
+        let entry = || handled(at(1)).put("k", 0, "1").send("out", Some("k"), "x");
+        let batch = || Batch { entries: vec![entry()], ..Batch::default() };
+        assert!(matches!(open.try_commit(batch()).await, Err(CommitError::NoRoom(_))));
+        assert_eq!(open.one(entry()).await, Verdict::Conflict);
+        let durable = open.try_commit(batch()).await.unwrap();
+        assert_eq!((durable.verdicts[0], durable.sent[0].sequence), (Verdict::Applied, 1));
+        for _ in 0..2 {
+            assert!(matches!(open.try_commit(batch()).await, Err(CommitError::Failed(_))));
+        }
+        let mut open = subject.reopen(open, Leave::Dropped).await;
+        assert_eq!(open.one(accepted()).await, Verdict::Applied, "opened again, it goes on");
+        assert_eq!(open.settled(&stream(1)), [(1, 1)]);
+    }
+}

@@ -278,6 +278,12 @@ fn delete(table: u8, key: Vec<u8>) -> Row {
     Row { table, key, value: None }
 }
 
+/// How many rows of the outbox there are.
+#[cfg(test)]
+pub(super) fn outbox_rows(base: &Base) -> usize {
+    base.scan(OUTBOX, &[]).map(Result::unwrap).count()
+}
+
 fn number(id: Id) -> Vec<u8> {
     id.to_be_bytes().to_vec()
 }

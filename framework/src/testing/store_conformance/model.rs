@@ -299,6 +299,11 @@ impl Model {
         (sent, self.settled.len(), self.states.len())
     }
 
+    /// How many messages are not confirmed.
+    pub(crate) fn open_rows(&self) -> usize {
+        self.out.values().map(|out| out.rows.len() - out.confirmed as usize).sum()
+    }
+
     /// Checks what readers see.
     pub(crate) async fn check_reader(&self, reader: &dyn Reader, page: usize) {
         let states: Vec<_> =

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use super::super::files::wait_for_lock;
 use super::*;
 
 /// Copies a directory as the disk holds it now.
@@ -108,6 +109,8 @@ fn a_cut_while_sled_writes_its_snapshot_is_no_damage() {
     drop(Base::open(&dir).unwrap());
     fs::write(dir.join("snap.00000000FFFFFFFF.generating"), b"half").unwrap();
     assert_eq!(contents(&Base::open(&dir).unwrap()), all);
+    // sled's threads go on for a moment after the last handle is dropped.
+    wait_for_lock(&fs::File::open(dir.join("db")).unwrap(), &dir).unwrap();
     for entry in fs::read_dir(&dir).unwrap() {
         let path = entry.unwrap().path();
         if path.file_name().unwrap().to_string_lossy().starts_with("snap.") {

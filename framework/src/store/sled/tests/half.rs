@@ -1,10 +1,14 @@
 //! A kill within a commit: what was not acknowledged is there whole or not at all.
 
+use std::sync::Arc;
+
 use super::conformance::in_dir;
 use super::cuts::copy;
 use super::stops::open_sled;
 use crate::journal::HeadSync;
+use crate::store::reader::TablesReader;
 use crate::store::sled::SledOptions;
+use crate::store::states::Cold;
 use crate::store::tables::plan::Versions;
 use crate::store::{Batch, Store, change};
 use crate::testing::store_conformance::model::{Model, Random};
@@ -33,27 +37,33 @@ async fn a_commit_that_was_not_acknowledged_is_there_whole_or_not_at_all() {
             .behind(&batch)
             .into_iter()
             .map(|key| {
-                let version = crate::store::states::Cold::state(&store.base, key.0, &key.1);
+                let version = store.base.state(key.0, &key.1);
                 (key, version.unwrap().version)
             })
             .collect();
         let plan = store.tables.plan(&batch, behind).unwrap();
         let mut after = model.clone();
         after.apply(&batch, &plan.durable);
+        let cold: Arc<dyn Cold> = Arc::new(store.base.clone());
+        let shared = Arc::clone(&store.tables.shared);
+        let reader = TablesReader { shared, cold: Some(cold) };
         let files = store.files.as_mut().unwrap();
         files.journal.append(&change::encode(&plan.changes).unwrap()).unwrap();
         let appended = home.path().join(format!("appended-{round}"));
         copy(&dir, &appended);
+        model.check_reader(&reader, 50).await;
         files.journal.sync(HeadSync::Write).unwrap();
+        model.check_reader(&reader, 50).await;
+        store.tables.shared.show(plan.changes);
+        after.check_reader(&reader, 50).await;
         let synced = home.path().join(format!("synced-{round}"));
         copy(&dir, &synced);
-        drop(store);
+        drop((reader, store));
 
         let open = in_dir(&appended, ()).open().await;
         let sent = |model: &Model| model.sizes().0 as u64;
         let found: u64 = open.reader.sent().await.unwrap().iter().map(|(_, n)| n).sum();
-        let written = plan.changes.iter().any(|change| matches!(change, change::Change::Send(_)));
-        let has = written && found == sent(&after);
+        let has = found == sent(&after) && sent(&after) != sent(&model);
         if has { &after } else { &model }.check(&open).await;
         (there, absent) = (there + u32::from(has), absent + u32::from(!has));
         drop(open);

@@ -195,29 +195,18 @@ async fn a_store_that_was_half_made_is_made_anew() {
     let fresh = home.path().join("fresh");
     let opened = Box::new(small(&fresh)).open("shop".into()).await.unwrap();
     drop(opened);
-    let steps: [(&str, Box<dyn Fn(&Path)>); 5] = [
-        (
-            "nothing but the directory",
-            Box::new(|dir| {
-                fs::remove_dir_all(dir).unwrap();
-                fs::create_dir(dir).unwrap();
-            }),
-        ),
-        ("no base", Box::new(|dir| fs::remove_dir_all(dir.join("sled")).unwrap())),
-        ("half a base", Box::new(|dir| fs::write(dir.join("sled/db"), b"half").unwrap())),
-        ("no HEAD", Box::new(|dir| fs::remove_file(dir.join("journal/HEAD")).unwrap())),
-        (
-            "all but FORMAT",
-            Box::new(|dir| {
-                fs::write(dir.join("FORMAT.tmp"), b"endwise store, for").unwrap();
-            }),
-        ),
+    let steps: [(&str, &[(&str, Harm)]); 5] = [
+        ("nothing but the directory", &[("journal", Harm::Gone), ("sled", Harm::Gone)]),
+        ("no base", &[("sled", Harm::Gone)]),
+        ("half a base", &[("sled/db", Harm::Written(b"half"))]),
+        ("no HEAD", &[("journal/HEAD", Harm::Gone)]),
+        ("all but FORMAT", &[("FORMAT.tmp", Harm::Written(b"endwise store, for"))]),
     ];
-    for (what, step) in steps {
+    for (what, harms) in steps {
         let half = home.path().join("half");
         copy(&fresh, &half);
         fs::remove_file(half.join("FORMAT")).unwrap();
-        step(&half);
+        harms.iter().for_each(|(path, harm)| harm.do_to(&half.join(path)));
         let open = in_dir(&half, ()).open_as(catalog(), Renames::default()).await;
         let mut open = open.unwrap_or_else(|error| panic!("{what}: {error}"));
         let durable = open.commit(vec![crate::testing::store_conformance::accepted()]).await;

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use super::cuts::copy;
 use crate::store::sled::committer::OpenSled;
-use crate::store::sled::{SledOptions, SledStore, open};
+use crate::store::sled::{SledOptions, SledStore, open, table};
 use crate::store::{Batch, Catalog, CommitError, Renames, Store};
+use crate::stream::Position;
 use crate::testing::store_conformance::model::{Model, Random};
-use crate::testing::store_conformance::{Opened, Subject, catalog};
+use crate::testing::store_conformance::{Opened, Subject, catalog, handled_of, partition, texts};
 
 /// Large enough for a checkpoint of several batches.
 fn options() -> SledOptions {
@@ -65,6 +66,28 @@ async fn goes_on(dir: &Path, model: &mut Model, random: &mut Random) {
     model.check(&subject.open().await).await;
 }
 
+/// Right after a checkpoint the base holds what is open, and no row that was confirmed.
+async fn base_holds_what_is_open(
+    store: &mut OpenSled,
+    model: &mut Model,
+    random: &mut Random,
+    first_id: u64,
+) {
+    store.end_checkpoint(0).await.unwrap();
+    for id in first_id..10_000 {
+        let batch = Batch { id, ..model.batch(random) };
+        let durable = store.commit(&batch).await.unwrap();
+        model.apply(&batch, &durable);
+        if !store.checkpoint.is_empty() {
+            break;
+        }
+    }
+    let position = store.base.position();
+    store.end_checkpoint(0).await.unwrap();
+    assert!(store.base.position() > position);
+    assert_eq!(table::outbox_rows(&store.base), model.open_rows());
+}
+
 #[tokio::test]
 async fn a_checkpoint_stopped_after_any_batch_converges_with_the_journal() {
     let mut random = Random::from_environment();
@@ -88,6 +111,9 @@ async fn a_checkpoint_stopped_after_any_batch_converges_with_the_journal() {
         model.restart();
     }
     assert!(whole, "some rounds had a whole checkpoint before the one that was stopped");
+    let mut store = open_sled(&dir, options()).await;
+    base_holds_what_is_open(&mut store, &mut model, &mut random, 1).await;
+    drop(store);
     goes_on(&dir, &mut model, &mut random).await;
 }
 
@@ -128,7 +154,24 @@ async fn commits_wait_for_the_checkpoint_when_the_journal_has_all_its_segments()
         assert!(segments.len() <= 2 + 2, "{} segments", segments.len());
     }
     assert!(filled > 10, "{filled} segments");
+    base_holds_what_is_open(&mut store, &mut model, &mut random, 150).await;
     assert!(store.base.position() > 0);
     drop(store);
     goes_on(home.path(), &mut model, &mut random).await;
+}
+
+#[tokio::test]
+async fn a_partition_that_only_half_done_positions_name_is_checkpointed() {
+    let mut random = Random::from_environment();
+    let home = tempfile::tempdir().unwrap();
+    let mut store = open_sled(home.path(), options()).await;
+    let foreign = Position::Foreign(partition(9), 5);
+    let half = handled_of(foreign.clone(), "audit", &["audit", "deposit"]);
+    store.commit(&Batch { id: 1, entries: vec![half], ..Batch::default() }).await.unwrap();
+    let mut model = Model::default();
+    base_holds_what_is_open(&mut store, &mut model, &mut random, 2).await;
+    drop(store);
+    let open = subject(home.path()).open().await;
+    let left = open.recovered.pending.iter().find(|(position, _)| *position == foreign);
+    assert_eq!(left.unwrap().1, texts(&["deposit"]));
 }
