@@ -82,6 +82,9 @@ pub(crate) struct Consume {
     pub(crate) state: InFlight,
 }
 
+/// How often records may be refused in a row.
+const REFUSED_MAX: u32 = 1_000;
+
 /// What is on its way through the loop.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight {
@@ -188,7 +191,7 @@ impl Consume {
             Admission::Joined => self.counts.count_duplicates(1),
             Admission::Duplicate => {
                 self.counts.count_duplicates(1);
-                self.settle_with(position, vec![record])?;
+                self.settle_with(position.clone(), vec![record], Ticket::Copy(position, 0))?;
             }
             Admission::NotMine => {
                 let floor = envelope.context.floor;
@@ -202,8 +205,28 @@ impl Consume {
 
     /// Records of a position that is settled, or will be by an outcome that is queued, take the
     /// same door as an outcome. If that one is refused, so are they.
-    fn settle_with(&mut self, at: Position, records: Vec<RecordRef>) -> Result<(), RunError> {
-        self.queue(Subject::Duplicate { position: at.clone() }, records, Ticket::Copy(at))
+    fn settle_with(
+        &mut self,
+        position: Position,
+        records: Vec<RecordRef>,
+        ticket: Ticket,
+    ) -> Result<(), RunError> {
+        self.queue(Subject::Duplicate { position }, records, ticket)
+    }
+
+    /// Records that were refused go with their position, if it is in progress again, or behind
+    /// its outcome, if that is queued again. More often than an outcome can be refused, neither is.
+    fn settle_again(
+        &mut self,
+        at: Position,
+        records: Vec<RecordRef>,
+        tries: u32,
+    ) -> Result<(), RunError> {
+        let Some(records) = self.admit.join(&at, records) else { return Ok(()) };
+        if tries >= REFUSED_MAX {
+            return Err(RunError::NotSettled { position: Box::new(at) });
+        }
+        self.settle_with(at.clone(), records, Ticket::Copy(at, tries + 1))
     }
 
     fn queue(
@@ -285,7 +308,9 @@ impl Consume {
         }
         self.state.uncommitted += work.len();
         self.work.push(work)?;
-        completed.into_iter().try_for_each(|(at, records)| self.settle_with(at, records))
+        completed.into_iter().try_for_each(|(at, records)| {
+            self.settle_with(at.clone(), records, Ticket::Copy(at, 0))
+        })
     }
 
     async fn on_settled(&mut self, settled: Vec<Settled>) -> Result<(), RunError> {
@@ -298,12 +323,9 @@ impl Consume {
                     self.state.sends -= sends;
                     self.on_outcome(lane, job, settled.verdict, settled.refused)?
                 }
-                Ticket::Copy(at) | Ticket::NotMine(at) if settled.verdict != Verdict::Applied => {
-                    if let Some(records) = self.admit.join(&at, settled.refused) {
-                        self.settle_with(at, records)?;
-                    }
-                }
-                Ticket::Copy(_) | Ticket::NotMine(_) => {}
+                _ if settled.verdict == Verdict::Applied => {}
+                Ticket::NotMine(at) => self.settle_again(at, settled.refused, 0)?,
+                Ticket::Copy(at, tries) => self.settle_again(at, settled.refused, tries)?,
             }
         }
         self.state.records -= committed.len();

@@ -52,6 +52,16 @@ pub enum RunError {
     /// The signals that stop a service cannot be listened to.
     #[error("cannot listen for the signals that stop the service: {0}")]
     Signals(#[source] std::io::Error),
+    /// The store says that a message is not settled, which nothing here handles.
+    #[error(
+        "the store says that {position} is not settled, and nothing of this service is handling \
+         it; it must have been changed by another process: stop that one, and start this service \
+         again"
+    )]
+    NotSettled {
+        /// The message.
+        position: Box<Position>,
+    },
     /// The store refused an outcome that no other owner can have made: it was written to from
     /// outside.
     #[error(

@@ -10,6 +10,9 @@ use crate::store::{Catalog, Found, Renames};
 use crate::wiring::{Route, Topic, Wired, Wiring};
 
 mod component;
+mod renames;
+
+pub(crate) use renames::resolve;
 
 /// Why an app cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -251,8 +254,6 @@ pub(crate) fn check_found(
     app: &Catalog,
     renames: &Renames,
 ) -> Result<(), StartError> {
-    check_renames(&renames.handlers, &app.handlers)?;
-    check_renames(&renames.states, &app.states)?;
     let renamed = |pairs: &[(Arc<str>, Option<Arc<str>>)], name: &Arc<str>| {
         pairs.iter().any(|(old, _)| old == name)
     };
@@ -270,24 +271,6 @@ pub(crate) fn check_found(
         if !app.types.contains(pair) && !renames.types.contains(pair) {
             let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
             return Err(StartError::UnknownType { topic, type_name });
-        }
-    }
-    Ok(())
-}
-
-/// Checks that nothing is renamed to a name that the app lacks: what the store keeps for the old
-/// name would be nobody's.
-fn check_renames(
-    renames: &[(Arc<str>, Option<Arc<str>>)],
-    known: &[Arc<str>],
-) -> Result<(), StartError> {
-    for (index, (old, new)) in renames.iter().enumerate() {
-        let Some(new) = new else { continue };
-        // What was renamed once may be renamed again, or retired, by a line behind.
-        let goes_on = renames.iter().skip(index + 1).any(|(later, _)| later == new);
-        if !known.contains(new) && !goes_on {
-            let (old, new) = (Arc::clone(old), Arc::clone(new));
-            return Err(StartError::RenamedToUnknown { old, new });
         }
     }
     Ok(())

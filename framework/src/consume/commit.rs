@@ -45,7 +45,8 @@ pub(crate) enum Ticket {
     /// A message's that no handler here takes.
     NotMine(Position),
     /// A further copy's.
-    Copy(Position),
+    /// It is counted how often they were refused before.
+    Copy(Position, u32),
 }
 
 /// What became of an outcome.
