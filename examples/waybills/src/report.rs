@@ -75,7 +75,10 @@ impl Report<'_> {
             duplicates += service.counts().duplicates();
         }
         row("duplicates suppressed", duplicates.to_string());
-        row("effects a second", format!("{:.0}", handled as f64 / self.took.as_secs_f64()));
+        row(
+            "messages handled a second",
+            format!("{:.0}", handled as f64 / self.took.as_secs_f64()),
+        );
         row("time", format!("{:.2} s", self.took.as_secs_f64()));
         let ms = |part| format!("{:.1} ms", self.latency.at(part).as_secs_f64() * 1000.0);
         row("latency p50 / p99", format!("{} / {}", ms(0.5), ms(0.99)));

@@ -17,7 +17,11 @@ rules! {
         of: Of::AllBut(&["crate::broker", "crate::consume"]),
         never: Never::Names { of: &["crate::broker::Consumer"], except: &[] },
         instead: "only the consume loop fetches and settles",
-        but: &[],
+        but: &[but(
+            "framework/src/service/start.rs",
+            "crate::broker::Consumer",
+            "hands it to the loop, and asks it where it begins",
+        )],
         caught: ("framework/src/service.rs", "use crate::broker::{Broker, Consumer};"),
     },
     no_stage_has_a_consumer: Rule {
@@ -45,7 +49,8 @@ rules! {
                 "the broker's own knowledge of what it may forget",
             ),
             but("framework/src/store/tables.rs", "inbox.settle", "the store's own knowledge"),
-            but("framework/src/store/tables/plan.rs", "self.settle", "the store's own knowledge"),
+            but("framework/src/store/tables/adopt.rs", "self.settle", "the store's own knowledge"),
+            but("framework/src/store/tables/take.rs", "self.settle", "the store's own knowledge"),
         ],
         caught: ("framework/src/intake.rs", "fn f() { consumer.settle(&[]); }"),
     },
@@ -53,7 +58,11 @@ rules! {
         of: Of::AllBut(&["crate::broker", "crate::relay"]),
         never: Never::Names { of: &["crate::broker::Publisher"], except: &[] },
         instead: "send through the outcome or the intake; the relay publishes what is committed",
-        but: &[],
+        but: &[but(
+            "framework/src/service/start.rs",
+            "crate::broker::Publisher",
+            "hands it to the relay",
+        )],
         caught: ("framework/src/intake.rs", "fn f(p: Box<dyn crate::broker::Publisher>) {}"),
     },
     only_the_relay_publishes: Rule {
@@ -193,5 +202,6 @@ const QUEUES: &[But] = &[
     but("framework/src/broker/memory.rs", "VecDeque", "the partitions of a subscription"),
     but("framework/src/store/memory.rs", "VecDeque", "the faults that a test injects"),
     but("framework/src/store/outbox.rs", "VecDeque", "Limits::outbox_max open rows; SAMPLES"),
+    but("framework/src/store/states.rs", "BinaryHeap", "a page of a scan"),
     but("framework/src/store/sled/rows.rs", "VecDeque", "a page: PAGE_ROWS, PAGE_BYTES"),
 ];
