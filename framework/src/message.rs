@@ -99,16 +99,47 @@ impl<M: Message> Input for M {
 
     fn from_delivery(delivery: &Delivery) -> Result<Self, BoxError> {
         let envelope = delivery.envelope();
-        serde_json::from_slice(&envelope.body).map_err(|source| {
-            InvalidMessage {
+        let read = serde_json::from_slice(&envelope.body).map_err(|source| InvalidMessage {
+            handler: delivery.handler().into(),
+            type_name: M::TYPE,
+            position: envelope.position.to_string(),
+            source,
+        });
+        let message: M = read?;
+        // States and order go by the envelope's key, so the handler must see the same one.
+        if M::KEYED && message.key().as_deref() != envelope.key.as_deref() {
+            return Err(KeyDiffers {
                 handler: delivery.handler().into(),
                 type_name: M::TYPE,
                 position: envelope.position.to_string(),
-                source,
+                subject: envelope.key.as_deref().unwrap_or_default().into(),
+                key: message.key().unwrap_or_default().into_owned(),
             }
-            .into()
-        })
+            .into());
+        }
+        Ok(message)
     }
+}
+
+/// A message's body names another key than its envelope.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "handler `{handler}`: the message {position} was sent with the key {subject:?}, and `{type_name}` \
+     reads the key {key:?} from its body: let the sender's type and this one name the same field \
+     as the key"
+)]
+#[non_exhaustive]
+pub struct KeyDiffers {
+    /// The handler.
+    pub handler: String,
+    /// The type that was expected.
+    pub type_name: &'static str,
+    /// Which message.
+    pub position: String,
+    /// The envelope's key.
+    pub subject: String,
+    /// The body's key.
+    pub key: String,
 }
 
 /// A message's body could not be read as the type that the handler takes.

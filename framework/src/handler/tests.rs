@@ -156,3 +156,23 @@ fn options_name_and_order() {
     let spec = handlers.specs().next().unwrap();
     assert_eq!((spec.name, spec.order, spec.keyed), ("audit.v2", Order::None, false));
 }
+
+#[tokio::test]
+async fn a_message_whose_body_names_another_key_is_refused() {
+    #[derive(Message, Serialize, Deserialize)]
+    #[message(key = account)]
+    struct Keyed {
+        account: String,
+    }
+    #[handler]
+    async fn keyed(_: Keyed) {}
+    let entries = handlers![keyed].into_entries();
+    let service = entries[0].build(&Dependencies::default(), &Layers::default()).unwrap();
+    let mut other = delivery(&Keyed { account: "a".into() }, vec![]);
+    service.clone().oneshot(other.clone()).await.unwrap();
+    let envelope = Envelope { key: Some("b".into()), ..(*other.envelope).clone() };
+    other.envelope = Arc::new(envelope);
+    let error = service.oneshot(other).await.unwrap_err();
+    let differs = error.downcast::<crate::message::KeyDiffers>().unwrap();
+    assert_eq!((&*differs.subject, &*differs.key), ("b", "a"));
+}
