@@ -279,8 +279,8 @@ impl Consume {
             self.lanes.ended(ran.lane, ran.handled.len(), ran.rest, ran.states);
             for handled in ran.handled {
                 let position = handled.job.envelope.position.clone();
-                let mut done = self.admit.outcome(&position);
-                if handled.job.handlers.len() > 1 && !done.is_empty() {
+                let (mut done, handlers) = self.admit.outcome(&position);
+                if handlers > 1 && !done.is_empty() {
                     // The outcome of another handler may still be refused while this one holds,
                     // so the records go by themselves: behind all of them.
                     completed.push((position.clone(), std::mem::take(&mut done)));

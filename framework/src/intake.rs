@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::broker::Broker;
-use crate::consume::commit::Work;
+use crate::consume::commit::{Work, weight};
 use crate::failure::RunError;
 use crate::outcome::Send as Message;
 use crate::queue::Queue;
@@ -18,7 +18,8 @@ pub use producer::{Accepted, IntakeError, Producer, Sent};
 /// Messages from outside that may wait for their turn; one more is refused.
 pub(crate) const WAITING_MAX: usize = 65_536;
 
-/// Messages from outside that are on their way to the store.
+/// Messages from outside that are on their way to the store, by weight: large ones count for
+/// several.
 const COMMITTING_MAX: usize = 8_192;
 
 /// How many messages from outside are handed on at a time.
@@ -84,10 +85,6 @@ impl Intake {
         committing: &Arc<Semaphore>,
     ) -> Result<(), RunError> {
         for Arrival { messages, reply, places } in arrivals {
-            let count = u32::try_from(messages.len().min(COMMITTING_MAX)).unwrap_or(u32::MAX);
-            let permit = Arc::clone(committing).acquire_many_owned(count).await;
-            // The semaphore is never closed.
-            let Ok(permit) = permit else { return Ok(()) };
             let entries = messages.into_iter().map(|Numbered { from, message }| Entry {
                 run: None,
                 subject: Subject::Intake { from },
@@ -95,7 +92,13 @@ impl Intake {
                 sends: vec![message],
                 done: Vec::new(),
             });
-            self.work.push([Work::Intake(entries.collect(), reply, permit)])?;
+            let entries: Vec<Entry> = entries.collect();
+            let weight = entries.iter().map(weight).sum::<usize>().min(COMMITTING_MAX);
+            let weight = u32::try_from(weight).unwrap_or(u32::MAX);
+            let permit = Arc::clone(committing).acquire_many_owned(weight).await;
+            // The semaphore is never closed.
+            let Ok(permit) = permit else { return Ok(()) };
+            self.work.push([Work::Intake(entries, reply, permit)])?;
             drop(places);
         }
         Ok(())

@@ -63,8 +63,13 @@ impl<T> Queue<T> {
 
     /// Takes up to `most` items, waiting for the first. Cancellation safe.
     pub(crate) async fn take(&self, most: usize) -> Vec<T> {
+        self.take_weighed(most, |_| 1).await
+    }
+
+    /// Takes items up to a weight, at least one, waiting for the first. Cancellation safe.
+    pub(crate) async fn take_weighed(&self, most: usize, weigh: impl Fn(&T) -> usize) -> Vec<T> {
         loop {
-            let taken = self.take_now(most);
+            let taken = self.take_weighed_now(most, &weigh);
             if !taken.is_empty() {
                 return taken;
             }
@@ -74,9 +79,19 @@ impl<T> Queue<T> {
     }
 
     /// Takes up to `most` items that are there.
+    #[cfg(test)]
     pub(crate) fn take_now(&self, most: usize) -> Vec<T> {
+        self.take_weighed_now(most, |_| 1)
+    }
+
+    fn take_weighed_now(&self, most: usize, weigh: impl Fn(&T) -> usize) -> Vec<T> {
         let queue = &mut self.lock().queue;
-        let count = queue.len().min(most);
+        let mut weight: usize = 0;
+        let fits = |item: &&T| {
+            weight = weight.saturating_add(weigh(item));
+            weight <= most
+        };
+        let count = queue.iter().take_while(fits).count().max(1).min(queue.len());
         queue.drain(..count).collect()
     }
 
@@ -113,6 +128,16 @@ mod tests {
         tokio::task::yield_now().await;
         queue.push([4]).unwrap();
         assert_eq!(reader.await.unwrap(), [4]);
+    }
+
+    #[tokio::test]
+    async fn a_weight_bounds_what_is_taken_but_for_the_first() {
+        let queue = Queue::new(9);
+        queue.push([5, 1, 2, 3]).unwrap();
+        let weigh = |item: &usize| *item;
+        assert_eq!(queue.take_weighed(4, weigh).await, [5]);
+        assert_eq!(queue.take_weighed(4, weigh).await, [1, 2]);
+        assert_eq!(queue.take_weighed(4, weigh).await, [3]);
     }
 
     #[test]

@@ -65,14 +65,24 @@ pub async fn run_on(
     until_signal(Running::alone(service), &mut signals).await
 }
 
-/// Waits for a signal or the first service that ends, then stops all.
+/// Waits for a signal or the first service that ends, then stops all. A second signal does not wait
+/// for that.
 async fn until_signal(mut running: Running, signals: &mut Signals) -> Result<(), RunError> {
     let result = tokio::select! {
         biased;
         () = signals.next() => Ok(()),
         ended = running.ended() => ended,
     };
-    result.and(running.stop().await)
+    let stopped = tokio::select! {
+        biased;
+        // What is in progress is left where it is, as by a crash: nothing is lost.
+        () = signals.next() => {
+            tracing::warn!(target: "endwise::service", "a second signal: ending at once");
+            Ok(())
+        }
+        stopped = running.stop() => stopped,
+    };
+    result.and(stopped)
 }
 
 /// The signals that end a service.

@@ -118,6 +118,11 @@ impl Service {
         self.supervisor.ended().await.unwrap_or(Ok(Ok(())))?
     }
 
+    /// Tells the service to stop, without waiting for it.
+    pub(crate) fn begin_stop(&self) {
+        self.stop.send_replace(true);
+    }
+
     /// Stops the service: nothing more is taken in or fetched, what is in progress is handled and
     /// committed, and the store is closed. What was not begun is handled after the next start.
     pub async fn stop(mut self) -> Result<(), RunError> {

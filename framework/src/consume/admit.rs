@@ -40,6 +40,8 @@ pub(crate) struct Admit {
 struct Progress {
     /// Handlers that have no outcome queued yet.
     left: usize,
+    /// Handlers that it was admitted for.
+    handlers: usize,
     /// The records that carried it, to be settled with it.
     copies: Vec<RecordRef>,
 }
@@ -78,7 +80,8 @@ impl Admit {
         if handlers.is_empty() {
             return Admission::NotMine;
         }
-        let progress = Progress { left: handlers.len(), copies: vec![record.clone()] };
+        let (left, copies) = (handlers.len(), vec![record.clone()]);
+        let progress = Progress { left, handlers: left, copies };
         self.in_progress.insert(position.clone(), progress);
         Admission::Start(handlers)
     }
@@ -100,19 +103,21 @@ impl Admit {
     }
 
     /// A handler's outcome for a position is queued for commit. After the last one: the records
-    /// that are done with it. What comes after this is a duplicate, queued behind the outcome.
-    pub(crate) fn outcome(&mut self, position: &Position) -> Vec<RecordRef> {
-        let Some(progress) = self.in_progress.get_mut(position) else { return Vec::new() };
+    /// that are done with it. And for how many handlers it was admitted. What comes after this is a duplicate, queued behind the outcome.
+    pub(crate) fn outcome(&mut self, position: &Position) -> (Vec<RecordRef>, usize) {
+        let Some(progress) = self.in_progress.get_mut(position) else { return (Vec::new(), 0) };
         progress.left = progress.left.saturating_sub(1);
         if progress.left > 0 {
-            return Vec::new();
+            return (Vec::new(), progress.handlers);
         }
-        self.in_progress.remove(position).map(|progress| progress.copies).unwrap_or_default()
+        let ended = self.in_progress.remove(position);
+        ended.map_or((Vec::new(), 0), |progress| (progress.copies, progress.handlers))
     }
 
     /// A queued outcome was refused: its handler is to do again.
     pub(crate) fn reopen(&mut self, position: &Position, copies: Vec<RecordRef>) {
-        let none = || Progress { left: 0, copies: Vec::new() };
+        // Others may be on their way: its records go behind all of them.
+        let none = || Progress { left: 0, handlers: 2, copies: Vec::new() };
         let progress = self.in_progress.entry(position.clone()).or_insert_with(none);
         progress.left += 1;
         progress.copies.extend(copies);

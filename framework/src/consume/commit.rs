@@ -11,18 +11,25 @@ use super::lane::{Job, LaneId};
 use crate::clock::Clock;
 use crate::committed::{Committed, RecordRef};
 use crate::failure::RunError;
+use crate::outcome::StateChange;
 use crate::queue::Queue;
 use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Verdict};
 use crate::stream::{Position, StreamId};
 
-/// How many pieces of work one commit takes at most.
-const GROUP_MAX: usize = 4_096;
+/// What one commit takes at most, in weights of entries, unless a single piece of work has more.
+const GROUP_MAX: usize = 8_192;
+
+/// An entry weighs one, and one more for so many bytes: a group has 32 MiB at most.
+const WEIGHT_BYTES: usize = 4_096;
 
 /// How many confirmations may wait for a commit that has something else to write.
 const CONFIRMED_MAX: usize = 4_096;
 
 /// How long a commit that found no room waits before it is tried again.
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often a service that is stopping tries it again.
+const STOPPING_TRIES: u32 = 50;
 
 /// Something to be made durable.
 #[derive(Debug)]
@@ -35,6 +42,28 @@ pub(crate) enum Work {
     Confirmed(Vec<(Arc<StreamId>, u64)>),
     /// There will be no more: commit what is there and close the store.
     Stop,
+}
+
+impl Work {
+    fn weight(&self) -> usize {
+        match self {
+            Work::Outcome(entry, _) => weight(entry),
+            Work::Intake(entries, ..) => entries.iter().map(weight).sum(),
+            Work::Confirmed(streams) => streams.len(),
+            Work::Stop => 1,
+        }
+    }
+}
+
+/// What an entry weighs: how much of a commit it takes.
+pub(crate) fn weight(entry: &Entry) -> usize {
+    let sends = entry.sends.iter().map(|send| send.body.len() + send.headers.as_bytes().len());
+    let states = entry.states.iter().map(|touch| match &touch.change {
+        StateChange::Put(value) => value.json.len(),
+        StateChange::Same | StateChange::Delete => 0,
+    });
+    // What the sends cost besides: some hundred bytes each.
+    1 + entry.sends.len() / 4 + sends.chain(states).sum::<usize>() / WEIGHT_BYTES
 }
 
 /// Whom to tell what became of an outcome.
@@ -69,6 +98,7 @@ pub(crate) struct Committer {
     pub(crate) relay: Queue<Arc<OutboxRow>>,
     /// How many messages are committed and not confirmed by the broker.
     pub(crate) open: watch::Sender<usize>,
+    pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// Work that goes into one commit.
@@ -94,7 +124,7 @@ impl Committer {
         let mut confirmed = Vec::new();
         loop {
             let mut group = Group { confirmed, ..Group::default() };
-            for work in self.work.take(GROUP_MAX).await {
+            for work in self.work.take_weighed(GROUP_MAX, Work::weight).await {
                 group.add(work);
             }
             let only_confirmed = group.batch.entries.is_empty();
@@ -121,10 +151,16 @@ impl Committer {
         if batch.entries.is_empty() && batch.confirmed.is_empty() {
             return Ok(Durable::default());
         }
+        let mut tries = 0;
         loop {
             let unknown = match self.store.commit(batch).await {
                 Ok(durable) => return Ok(durable),
+                // Nothing was written, so a service that is stopping loses nothing.
+                Err(error @ CommitError::NoRoom(_)) if tries >= STOPPING_TRIES => {
+                    return Err(error.into());
+                }
                 Err(CommitError::NoRoom(what)) => {
+                    tries += u32::from(*self.stop.borrow());
                     tracing::warn!(target: "endwise::commit", %what, "no room, trying again");
                     self.clock.sleep(NO_ROOM_PAUSE).await;
                     continue;

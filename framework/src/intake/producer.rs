@@ -18,6 +18,9 @@ use crate::stream::{KeyTooLong, check_key};
 /// Messages of a stream that take their place together.
 const CHUNK: usize = 256;
 
+/// Their bytes, unless one alone has more.
+const CHUNK_BYTES: usize = 4 << 20;
+
 /// How many such groups of a stream are on their way.
 const CHUNKS_AHEAD: usize = 16;
 
@@ -79,6 +82,14 @@ pub enum IntakeError {
     /// The message cannot be sent.
     #[error(transparent)]
     Message(#[from] SendError),
+    /// A message of a stream cannot be sent. Those before it are durable.
+    #[error("the message with number {number}: {source}")]
+    Numbered {
+        /// Its number at its source.
+        number: u64,
+        /// What is wrong with it.
+        source: SendError,
+    },
     /// The store cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -136,27 +147,38 @@ impl Producer {
         check_key(source)?;
         let source: Arc<str> = source.into();
         let mut groups = pin!(messages.ready_chunks(CHUNK));
-        let (mut replies, mut sent) = (FuturesOrdered::new(), Sent::default());
-        loop {
-            if replies.len() >= CHUNKS_AHEAD
-                && let Some(reply) = replies.next().await
-            {
-                sent.count(reply?);
-            }
-            let Some(group) = groups.next().await else { break };
-            let encode = |(number, message): (u64, M)| {
+        let (mut replies, mut sent, mut failed) = (FuturesOrdered::new(), Sent::default(), None);
+        while failed.is_none()
+            && let Some(group) = groups.next().await
+        {
+            let mut encoded = Vec::with_capacity(group.len());
+            for (number, message) in group {
                 let from = Some((Arc::clone(&source), number));
-                Ok(Numbered { from, message: Outgoing::new(message).encode(None)? })
-            };
-            let group = group.into_iter().map(encode).collect::<Result<Vec<_>, SendError>>()?;
-            let places = u32::try_from(group.len()).unwrap_or(u32::MAX);
-            let places = Arc::clone(&self.places).acquire_many_owned(places).await;
-            replies.push_back(self.enter_at(places.map_err(|_| IntakeError::Ended)?, group)?);
+                match Outgoing::new(message).encode(None) {
+                    Ok(message) => encoded.push(Numbered { from, message }),
+                    Err(source) => {
+                        failed = Some(IntakeError::Numbered { number, source });
+                        break;
+                    }
+                }
+            }
+            while !encoded.is_empty() {
+                if replies.len() >= CHUNKS_AHEAD
+                    && let Some(reply) = replies.next().await
+                {
+                    sent.count(reply?);
+                }
+                let rest = encoded.split_off(by_bytes(&encoded));
+                let part = std::mem::replace(&mut encoded, rest);
+                let places = u32::try_from(part.len()).unwrap_or(u32::MAX);
+                let places = Arc::clone(&self.places).acquire_many_owned(places).await;
+                replies.push_back(self.enter_at(places.map_err(|_| IntakeError::Ended)?, part)?);
+            }
         }
         while let Some(reply) = replies.next().await {
             sent.count(reply?);
         }
-        Ok(sent)
+        failed.map_or(Ok(sent), Err)
     }
 
     /// The next number of a source: one above the highest that is durable, 0 at first.
@@ -198,6 +220,16 @@ impl Producer {
         self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: WAITING_MAX })?;
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
+}
+
+/// How many of these messages go together: those of 4 MiB, and at least one.
+fn by_bytes(messages: &[Numbered]) -> usize {
+    let mut bytes = 0;
+    let fits = |one: &&Numbered| {
+        bytes += one.message.body.len() + one.message.headers.as_bytes().len();
+        bytes <= CHUNK_BYTES
+    };
+    messages.iter().take_while(fits).count().max(1)
 }
 
 impl Sent {

@@ -142,6 +142,7 @@ impl Running {
 
     /// Stops all services in their order, then the broker.
     pub async fn stop(self) -> Result<(), RunError> {
+        self.services.iter().for_each(Service::begin_stop);
         let mut result = Ok(());
         for service in self.services {
             result = result.and(service.stop().await);

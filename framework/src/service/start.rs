@@ -80,6 +80,7 @@ impl Ground {
             settled: settled.clone(),
             relay: rows.clone(),
             open: open.clone(),
+            stop: stop.subscribe(),
         };
         let relay = Relay {
             publisher: self.publisher,

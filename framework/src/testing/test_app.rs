@@ -97,7 +97,10 @@ impl TestApp {
             if let Some(ended) = self.service.ended().now_or_never() {
                 return ended;
             }
-            if *open.borrow() == 0 && self.broker.is_settled() {
+            // In this order: what is settled has counted its messages as open before, and if one
+            // was published between the two looks, the broker has changed.
+            let settled = self.broker.is_settled();
+            if settled && *open.borrow() == 0 && !broker.has_changed().unwrap_or(false) {
                 return Ok(());
             }
             tokio::select! {

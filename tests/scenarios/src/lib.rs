@@ -19,6 +19,7 @@ mod everything_that_a_handler_returns_is_sent;
 mod foreign_records_are_handled_once;
 mod handlers_of_one_key_run_in_order;
 mod handlers_run_side_by_side_unless_they_share_a_state;
+mod large_messages_and_states_are_taken_in_parts;
 mod layers_wrap_on_three_levels;
 mod random_crashes_lose_and_double_nothing;
 mod several_threads_change_nothing;
