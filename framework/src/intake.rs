@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::broker::Broker;
-use crate::consume::commit::{Work, weight};
+use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::outcome::Send as Message;
 use crate::queue::Queue;
@@ -93,7 +93,7 @@ impl Intake {
                 done: Vec::new(),
             });
             let entries: Vec<Entry> = entries.collect();
-            let weight = entries.iter().map(weight).sum::<usize>().min(COMMITTING_MAX);
+            let weight = Work::weight_of(&entries).min(COMMITTING_MAX);
             let weight = u32::try_from(weight).unwrap_or(u32::MAX);
             let permit = Arc::clone(committing).acquire_many_owned(weight).await;
             // The semaphore is never closed.

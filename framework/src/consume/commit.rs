@@ -45,18 +45,22 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    /// What entries weigh: how much of a commit they take.
+    pub(crate) fn weight_of(entries: &[Entry]) -> usize {
+        entries.iter().map(weight).sum()
+    }
+
     fn weight(&self) -> usize {
         match self {
             Work::Outcome(entry, _) => weight(entry),
-            Work::Intake(entries, ..) => entries.iter().map(weight).sum(),
+            Work::Intake(entries, ..) => Work::weight_of(entries),
             Work::Confirmed(streams) => streams.len(),
             Work::Stop => 1,
         }
     }
 }
 
-/// What an entry weighs: how much of a commit it takes.
-pub(crate) fn weight(entry: &Entry) -> usize {
+fn weight(entry: &Entry) -> usize {
     let sends = entry.sends.iter().map(|send| send.body.len() + send.headers.as_bytes().len());
     let states = entry.states.iter().map(|touch| match &touch.change {
         StateChange::Put(value) => value.json.len(),

@@ -9,9 +9,9 @@ use super::{Counts, Service, Setting};
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
 use crate::clock::Clock;
-use crate::consume::Consume;
 use crate::consume::admit::Admit;
-use crate::consume::commit::Committer;
+use crate::consume::commit::{Committer, Settled, Work};
+use crate::consume::{Consume, Limits};
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
 use crate::queue::Queue;
@@ -60,78 +60,104 @@ impl Service {
     }
 }
 
+/// What ties the parts together.
+struct Lines {
+    work: Queue<Work>,
+    settled: Queue<Settled>,
+    /// How many messages are committed and not confirmed by the broker.
+    open: watch::Sender<usize>,
+    stop: watch::Sender<bool>,
+    counts: Arc<Counts>,
+}
+
 impl Ground {
     /// Starts the parts.
     fn run(mut self) -> Result<Service, RunError> {
         let unsent = std::mem::take(&mut self.recovered.outbox);
-        let counts = Arc::new(Counts::new(&self.wiring));
         // What is not limited by the outbox is limited by what is in flight; a record may have
         // many handlers, and each may send many messages.
-        let (work, settled) = (Queue::new(QUEUE_MAX), Queue::new(QUEUE_MAX));
+        let lines = Lines {
+            work: Queue::new(QUEUE_MAX),
+            settled: Queue::new(QUEUE_MAX),
+            open: watch::Sender::new(unsent.len()),
+            stop: watch::Sender::new(false),
+            counts: Arc::new(Counts::new(&self.wiring)),
+        };
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
-        let open = watch::Sender::new(unsent.len());
-        let (stop, end) = (watch::Sender::new(false), watch::Sender::new(false));
+        let end = watch::Sender::new(false);
         rows.push(unsent)?;
 
         let committer = Committer {
             store: self.store,
             clock: self.setting.clock,
-            work: work.clone(),
-            settled: settled.clone(),
+            work: lines.work.clone(),
+            settled: lines.settled.clone(),
             relay: rows.clone(),
-            open: open.clone(),
-            stop: stop.subscribe(),
+            open: lines.open.clone(),
+            stop: lines.stop.subscribe(),
         };
         let relay = Relay {
             publisher: self.publisher,
             rows,
-            work: work.clone(),
-            open: open.clone(),
+            work: lines.work.clone(),
+            open: lines.open.clone(),
             stop: end.subscribe(),
         };
         let intake = Intake {
             arrivals: arrivals.clone(),
-            work: work.clone(),
+            work: lines.work.clone(),
             broker: self.broker,
-            open: open.subscribe(),
+            open: lines.open.subscribe(),
             outbox_max: self.setting.limits.outbox_max,
-            stop: stop.subscribe(),
+            stop: lines.stop.subscribe(),
         };
-        let consume = Consume {
-            admit: Admit::new(&self.recovered),
-            wiring: Arc::clone(&self.wiring),
-            consumer: self.consumer,
-            reader: Arc::clone(&self.reader),
-            ended: Queue::new(self.setting.limits.lanes_max),
-            limits: self.setting.limits,
-            decoder: Default::default(),
-            lanes: Default::default(),
-            work: work.clone(),
-            settled,
-            open: open.subscribe(),
-            stop: stop.subscribe(),
-            counts: Arc::clone(&counts),
-            tasks: Tasks::new(),
-            state: Default::default(),
-        };
+        let (admit, reader) = (Admit::new(&self.recovered), self.reader);
+        let (name, limits) = (Arc::clone(&self.wiring.service), self.setting.limits);
+        let consume =
+            consume(self.wiring, self.consumer, admit, Arc::clone(&reader), limits, &lines);
         let mut tasks = Tasks::new();
         tasks.spawn(async move { (Role::Commit, committer.run().await) });
         tasks.spawn(async move { (Role::Relay, relay.run().await) });
         tasks.spawn(async move { (Role::Consume, consume.run().await) });
         tasks.spawn(async move { (Role::Intake, intake.run().await) });
+
+        let Lines { work, open, stop, counts, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
         supervisor.spawn(supervise(tasks, controls));
-
-        let (name, reader) = (Arc::clone(&self.wiring.service), self.reader);
         tracing::info!(target: "endwise::service", service = &*name, "started");
-        let producer = Producer {
-            arrivals,
-            places: Arc::new(Semaphore::new(WAITING_MAX)),
-            reader: Arc::clone(&reader),
-        };
+        let places = Arc::new(Semaphore::new(WAITING_MAX));
+        let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
         Ok(Service { name, producer, reader, counts, open, stop, supervisor })
+    }
+}
+
+/// The consume loop, which has not begun.
+fn consume(
+    wiring: Arc<Wiring>,
+    consumer: Box<dyn Consumer>,
+    admit: Admit,
+    reader: Arc<dyn Reader>,
+    limits: Limits,
+    lines: &Lines,
+) -> Consume {
+    Consume {
+        wiring,
+        consumer,
+        admit,
+        reader,
+        ended: Queue::new(limits.lanes_max),
+        limits,
+        decoder: Default::default(),
+        lanes: Default::default(),
+        work: lines.work.clone(),
+        settled: lines.settled.clone(),
+        open: lines.open.subscribe(),
+        stop: lines.stop.subscribe(),
+        counts: Arc::clone(&lines.counts),
+        tasks: Tasks::new(),
+        state: Default::default(),
     }
 }
 
