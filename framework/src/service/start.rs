@@ -206,3 +206,52 @@ async fn pass(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::broker::{BrokerError, Lost, Record};
+    use crate::committed::Committed;
+    use crate::store::memory::MemoryStore;
+    use crate::store::{Catalog, Renames};
+
+    /// A consumer of a partition whose first records are gone.
+    struct Late(Arc<PartitionId>);
+
+    #[async_trait]
+    impl Consumer for Late {
+        async fn fetch(&mut self, _: usize, _: usize) -> Result<Vec<Record>, BrokerError> {
+            std::future::pending().await
+        }
+
+        async fn settle(&mut self, _: &[Committed]) -> Result<(), BrokerError> {
+            Ok(())
+        }
+
+        fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
+            vec![(Arc::clone(&self.0), 7)]
+        }
+
+        fn lost(&self) -> Vec<Lost> {
+            Vec::new()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_service_that_comes_late_reads_on_from_where_it_began() {
+        let memory = MemoryStore::new(1);
+        let partition =
+            PartitionId { cluster: "c".into(), topic: "t".into(), incarnation: 1, partition: 0 };
+        let consumer = Late(Arc::new(partition));
+        for before in [None, Some(7), Some(7)] {
+            let opened = Box::new(memory.clone()).open("s".into()).await.unwrap();
+            let mut store = opened.store;
+            let adopted = store.adopt(Catalog::default(), Renames::default()).await.unwrap();
+            let cursor = adopted.cursors.first().map(|(_, done)| done.next_missing(0));
+            assert_eq!(cursor, before, "what was never there is passed over once");
+            pass(&mut *store, &consumer, &adopted, &Clock::fixed(0)).await.unwrap();
+        }
+    }
+}
