@@ -235,7 +235,14 @@ impl Consume {
         done: Vec<RecordRef>,
         ticket: Ticket,
     ) -> Result<(), RunError> {
-        let entry = Entry { run: None, subject, states: Vec::new(), sends: Vec::new(), done };
+        let entry = Entry {
+            run: None,
+            subject,
+            states: Vec::new(),
+            cancels: Vec::new(),
+            sends: Vec::new(),
+            done,
+        };
         self.state.uncommitted += 1;
         Ok(self.work.push([Work::Outcome(entry, ticket)])?)
     }
@@ -293,8 +300,10 @@ impl Consume {
                         floor: handled.job.envelope.context.floor,
                         handler: name,
                         handlers: Arc::clone(&handled.job.handlers),
+                        kept: None,
                     },
                     states: handled.states,
+                    cancels: handled.cancels,
                     sends: handled.sends,
                     done,
                 };

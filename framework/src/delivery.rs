@@ -12,6 +12,7 @@ pub struct Delivery {
     pub(crate) handler: Arc<str>,
     pub(crate) envelope: Arc<Envelope>,
     pub(crate) attempt: u32,
+    pub(crate) late: bool,
     /// The states of this key, in the order in which the handler names them.
     pub(crate) states: Vec<Option<StateValue>>,
 }
@@ -39,5 +40,10 @@ impl Delivery {
     /// Which attempt this is; the first is 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Whether messages of its key that were sent after it may have been handled before it.
+    pub fn is_late(&self) -> bool {
+        self.late
     }
 }

@@ -7,7 +7,7 @@ use crate::consume::Invalid;
 use crate::error::BoxError;
 use crate::queue::QueueOverflow;
 use crate::start::StartError;
-use crate::store::{CommitError, StoreError};
+use crate::store::{CommitError, How, StoreError};
 use crate::stream::Position;
 use crate::tasks::TaskDied;
 
@@ -105,28 +105,6 @@ pub struct HandlerStopped {
     pub key: Option<Arc<str>>,
     /// The error, with all that it was caused by.
     pub cause: Cause,
-}
-
-/// How a handler ended without an outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum How {
-    /// It returned an error.
-    Failed,
-    /// It returned an error that is marked as permanent: trying again will not help.
-    FailedForGood,
-    /// It panicked.
-    Panicked,
-}
-
-impl std::fmt::Display for How {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            How::Failed => "failed",
-            How::FailedForGood => "failed for good",
-            How::Panicked => "panicked",
-        })
-    }
 }
 
 /// An error with its whole chain of sources as one line.

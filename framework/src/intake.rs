@@ -89,6 +89,7 @@ impl Intake {
                 run: None,
                 subject: Subject::Intake { from },
                 states: Vec::new(),
+                cancels: Vec::new(),
                 sends: vec![message],
                 done: Vec::new(),
             });

@@ -104,11 +104,12 @@ mod tasks;
 pub use app::App;
 pub use consume::Invalid;
 pub use error::Result;
-pub use failure::{Cause, HandlerStopped, How, RunError};
+pub use failure::{Cause, HandlerStopped, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;
+pub use store::How;
 
 /// The README and the guides: their code is compiled and run with the tests.
 #[cfg(doctest)]

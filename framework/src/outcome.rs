@@ -1,6 +1,8 @@
 //! An outcome: what a handler decided, as data. Nothing of it has happened yet.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -13,6 +15,8 @@ use crate::stream::Key;
 pub struct Outcome {
     /// One change a state, in the order in which the handler names its states.
     pub(crate) states: Vec<StateChange>,
+    /// Cancelled before anything of this outcome is sent.
+    pub(crate) cancels: Vec<Cancel>,
     pub(crate) sends: Vec<Send>,
 }
 
@@ -40,6 +44,37 @@ pub struct Send {
     pub headers: Headers,
     /// The body, JSON.
     pub body: Bytes,
+    /// When it gets its position and goes out.
+    pub release: Release,
+    /// The name under which it waits until then, unique among its topic, type and key: sent
+    /// again under it, it replaces what waits. It has no meaning for one that is sent now.
+    pub name: Option<Arc<str>>,
+}
+
+/// When a message gets its position and goes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Release {
+    /// In the commit that sends it.
+    #[default]
+    Now,
+    /// So long after that commit.
+    After(Duration),
+    /// At this time, milliseconds since 1970; in that commit if it is past.
+    At(u64),
+}
+
+/// A message that waits for its time and is not to be sent any more. If none waits under that
+/// name (any more), nothing happens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancel {
+    /// The topic.
+    pub topic: Cow<'static, str>,
+    /// The name of its type.
+    pub type_name: Cow<'static, str>,
+    /// Its key.
+    pub key: Option<Key>,
+    /// The name under which it waits.
+    pub name: Arc<str>,
 }
 
 impl Outcome {

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::envelope::Headers;
 use crate::envelope::attributes::CONTENT_TYPE;
 use crate::message::{Message, json};
-use crate::outcome::Send;
+use crate::outcome::{Release, Send};
 use crate::stream::{Key, KeyTooLong, check_key};
 
 mod outbox;
@@ -107,6 +107,8 @@ impl<M: Message> Outgoing<M> {
             key,
             headers: self.headers,
             body,
+            release: Release::Now,
+            name: None,
         })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::handler::{Location, Spec};
-use crate::policy::Order;
+use crate::policy::{OnFailure, Order};
 use crate::store::{Catalog, Found, Renames};
 use crate::wiring::{Route, Topic, Wired, Wiring};
 
@@ -173,6 +173,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
             component,
             states: spec.states.iter().filter_map(|state| number(state.name)).collect(),
             order: spec.order,
+            on_failure: OnFailure::default(),
         });
     }
     Ok(Wiring { service: Arc::clone(&app.name), handlers, states, routes: routes(app) })

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
 use crate::envelope::{Context, Headers};
-use crate::outcome::{Send as Message, StateChange};
+use crate::outcome::{Cancel, Send as Message, StateChange};
 use crate::stream::{Key, PartitionId, Position, Ranges, StreamId};
 
 pub mod memory;
@@ -20,6 +20,7 @@ pub mod sled;
 
 mod change;
 mod inbox;
+mod kept;
 pub(crate) mod limits;
 mod names;
 mod outbox;
@@ -28,6 +29,9 @@ mod scan;
 mod states;
 mod tables;
 
+pub use kept::{
+    Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Wait,
+};
 pub use limits::LimitError;
 
 /// Everything that becomes durable together, or not at all.
@@ -52,7 +56,9 @@ pub struct Entry {
     pub subject: Subject,
     /// The states that were read, and what became of them.
     pub states: Vec<StateTouch>,
-    /// What is sent.
+    /// What waits for its time and is not to be sent any more. These take effect before the sends.
+    pub cancels: Vec<Cancel>,
+    /// What is sent, now or at its time. One that waits under a name replaces what waits under it.
     pub sends: Vec<Message>,
     /// The records that are done with this entry.
     pub done: Vec<RecordRef>,
@@ -71,6 +77,23 @@ pub enum Subject {
         handler: Arc<str>,
         /// All handlers that this position has here; fixed by the first commit that names it.
         handlers: Arc<[Arc<str>]>,
+        /// The number under which it was kept, if it was: it is kept no more.
+        kept: Option<u64>,
+    },
+    /// A delivery that is kept from here on, or waits for something else from here on. A position
+    /// counts as taken, for dedup, once all handlers that are still to do have it kept.
+    Kept(Box<Keep>),
+    /// A timer is due: its message gets its position now. Refused (`NotPending`) if it is gone.
+    Released {
+        /// Which.
+        timer: TimerId,
+    },
+    /// A record that is no message is put on the list of those.
+    Invalid(Box<InvalidMessage>),
+    /// The record of that number is taken off the list of those that are no message.
+    InvalidDiscarded {
+        /// Its number.
+        number: u64,
     },
     /// A position that no handler here takes.
     NotMine {
@@ -121,6 +144,8 @@ pub struct Durable {
     pub verdicts: Vec<Verdict>,
     /// What is to be published, with its position, in commit order.
     pub sent: Vec<Arc<OutboxRow>>,
+    /// When the first of the timers is due that this commit has made, milliseconds since 1970.
+    pub due_ms: Option<u64>,
 }
 
 /// What became of an entry.
@@ -188,12 +213,16 @@ pub struct Recovered {
     pub store: u64,
     /// What the service has settled of each stream.
     pub inbox: Vec<(Arc<StreamId>, Ranges)>,
-    /// Positions of which some handlers are done, with those that are not.
+    /// Positions of which some handlers are done or kept, with those that are neither.
     pub pending: Vec<(Position, Vec<Arc<str>>)>,
     /// The offsets that are done in each partition.
     pub cursors: Vec<(Arc<PartitionId>, Ranges)>,
     /// What was not confirmed by the broker, each stream's in order.
     pub outbox: Vec<Arc<OutboxRow>>,
+    /// What is kept, in the order of its numbers.
+    pub kept: Vec<Kept>,
+    /// The number of the next delivery that is kept.
+    pub kept_next: u64,
 }
 
 /// What an opened store says about the app that wrote it.
@@ -285,6 +314,29 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
 
     /// How many messages this store has given a position, topic by topic.
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError>;
+
+    /// Up to `most` kept deliveries in the order of their numbers, those behind `after`.
+    async fn kept(&self, after: Option<u64>, most: usize) -> Result<Vec<Kept>, StoreError>;
+
+    /// The kept deliveries of these numbers, in their order; `None` for one that is not there.
+    async fn kept_messages(
+        &self,
+        numbers: Vec<u64>,
+    ) -> Result<Vec<Option<KeptMessage>>, StoreError>;
+
+    /// Up to `most` messages that wait for their time, in the order of their times, those behind
+    /// `after`.
+    async fn timers(&self, after: Option<TimerId>, most: usize) -> Result<Vec<Timer>, StoreError>;
+
+    /// Up to `most` records that are no message, with their numbers, those behind `after`.
+    async fn invalid(
+        &self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<(u64, InvalidMessage)>, StoreError>;
+
+    /// How much is kept.
+    async fn totals(&self) -> Result<Totals, StoreError>;
 }
 
 /// Why a store cannot be opened, read or written.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::handler::HandlerService;
-use crate::policy::Order;
+use crate::policy::{OnFailure, Order};
 use crate::stream::Key;
 
 /// An app that has passed every check and is ready to run.
@@ -27,6 +27,7 @@ pub(crate) struct Wired {
     /// Its states, in the order in which it names them.
     pub(crate) states: Vec<usize>,
     pub(crate) order: Order,
+    pub(crate) on_failure: OnFailure,
 }
 
 /// The types that are taken from a topic.

@@ -17,11 +17,11 @@ use crate::envelope::Envelope;
 use crate::envelope::attributes::SUBJECT;
 use crate::envelope::digest::Covered;
 use crate::error::{BoxError, HandlerError};
-use crate::failure::{Cause, HandlerStopped, How, RunError};
+use crate::failure::{Cause, HandlerStopped, RunError};
 use crate::handling::handling;
-use crate::outcome::{Outcome, Send as Message, StateChange};
+use crate::outcome::{Cancel, Outcome, Send as Message, StateChange};
 use crate::queue::Queue;
-use crate::store::{Reader, StateTouch, StoredState};
+use crate::store::{How, Reader, StateTouch, StoredState};
 use crate::stream::{Key, Position};
 use crate::wiring::{Wired, Wiring};
 
@@ -55,6 +55,7 @@ impl Ran {
 pub(crate) struct Handled {
     pub(crate) job: Job,
     pub(crate) states: Vec<StateTouch>,
+    pub(crate) cancels: Vec<Cancel>,
     pub(crate) sends: Vec<Message>,
 }
 
@@ -163,6 +164,7 @@ async fn attempt(
         handler: Arc::clone(&handler.name),
         envelope: Arc::clone(&job.envelope),
         attempt: 1,
+        late: false,
         states: handler.states.iter().map(value).collect(),
     };
     tracing::trace!(
@@ -205,7 +207,7 @@ fn take(
         let name = wiring.states.get(state).cloned().unwrap_or_default();
         touches.push(StateTouch { name, key: Key::clone(&key), read, change });
     }
-    Handled { job, states: touches, sends: outcome.sends }
+    Handled { job, states: touches, cancels: outcome.cancels, sends: outcome.sends }
 }
 
 /// The last look before the handler: the message is what its sender committed.

@@ -76,7 +76,13 @@ fn delivery<M: Message>(message: &M, states: Vec<Option<StateValue>>) -> Deliver
         headers: [("tenant", "north")].into_iter().collect(),
         body: serde_json::to_vec(message).unwrap().into(),
     };
-    Delivery { handler: "tested".into(), envelope: Arc::new(envelope), attempt: 3, states }
+    Delivery {
+        handler: "tested".into(),
+        envelope: Arc::new(envelope),
+        attempt: 3,
+        late: false,
+        states,
+    }
 }
 
 fn stored(schema: u32, json: Value) -> StateValue {

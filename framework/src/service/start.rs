@@ -196,7 +196,14 @@ async fn pass(
     let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
         let (first, last) = (cursor(&partition), start.checked_sub(1)?);
         let subject = Subject::Passed { partition, first, last };
-        let none = || Entry { run: None, subject, states: vec![], sends: vec![], done: vec![] };
+        let none = || Entry {
+            run: None,
+            subject,
+            states: vec![],
+            cancels: vec![],
+            sends: vec![],
+            done: vec![],
+        };
         (first <= last).then(none)
     });
     let entries: Vec<Entry> = passed.collect();

@@ -8,7 +8,9 @@ use async_trait::async_trait;
 use super::change::Id;
 use super::scan::scan;
 use super::states::{Cold, Shared};
-use super::{Reader, StoreError, StoredState};
+use super::{
+    InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer, TimerId, Totals,
+};
 use crate::delivery::StateValue;
 use crate::stream::Key;
 use crate::tasks::blocking;
@@ -90,5 +92,32 @@ impl Reader for TablesReader {
             }
         }
         Ok(topics.into_iter().collect())
+    }
+
+    async fn kept(&self, _: Option<u64>, _: usize) -> Result<Vec<Kept>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn kept_messages(
+        &self,
+        numbers: Vec<u64>,
+    ) -> Result<Vec<Option<KeptMessage>>, StoreError> {
+        Ok(vec![None; numbers.len()])
+    }
+
+    async fn timers(&self, _: Option<TimerId>, _: usize) -> Result<Vec<Timer>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn invalid(
+        &self,
+        _: Option<u64>,
+        _: usize,
+    ) -> Result<Vec<(u64, InvalidMessage)>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    async fn totals(&self) -> Result<Totals, StoreError> {
+        Ok(Totals::default())
     }
 }

@@ -243,6 +243,8 @@ impl Tables {
                 })
                 .collect(),
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
+            kept: Vec::new(),
+            kept_next: 1,
         }
     }
 

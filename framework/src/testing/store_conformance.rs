@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
-use crate::outcome::{Send as Message, StateChange};
+use crate::outcome::{Release, Send as Message, StateChange};
 use crate::store::{
     Batch, Catalog, CommitError, Durable, Entry, Found, OpenStore, Reader, Recovered, Renames,
     StateTouch, Store, StoreError, StoredState, Subject as About, Verdict,
@@ -234,13 +234,20 @@ pub(crate) fn at(sequence: u64) -> Position {
 }
 
 pub(crate) fn entry(subject: About) -> Entry {
-    Entry { run: None, subject, states: Vec::new(), sends: Vec::new(), done: Vec::new() }
+    Entry {
+        run: None,
+        subject,
+        states: Vec::new(),
+        cancels: Vec::new(),
+        sends: Vec::new(),
+        done: Vec::new(),
+    }
 }
 
 /// One of these handlers has handled a position.
 pub(crate) fn handled_of(position: Position, handler: &str, handlers: &[&str]) -> Entry {
     let handlers = texts(handlers).into();
-    entry(About::Handled { position, floor: 0, handler: handler.into(), handlers })
+    entry(About::Handled { position, floor: 0, handler: handler.into(), handlers, kept: None })
 }
 
 /// The only handler has handled a position.
@@ -296,6 +303,8 @@ pub(crate) fn message(topic: &str, key: Option<&str>, body: impl ToString) -> Me
         key: key.map(Key::from),
         headers: [("tenant", "north")].into_iter().collect(),
         body: body.to_string().into(),
+        release: Release::Now,
+        name: None,
     }
 }
 

@@ -107,7 +107,12 @@ impl Tables {
             Subject::Handled { position, .. }
             | Subject::NotMine { position, .. }
             | Subject::Duplicate { position } => self.place(position),
-            Subject::Intake { .. } | Subject::Passed { .. } => None,
+            Subject::Intake { .. }
+            | Subject::Passed { .. }
+            | Subject::Kept(_)
+            | Subject::Released { .. }
+            | Subject::Invalid(_)
+            | Subject::InvalidDiscarded { .. } => None,
         };
         let verdict = self.check_subject(&entry.subject, place);
         if verdict != Verdict::Applied {
@@ -143,6 +148,11 @@ impl Tables {
                 true
             }
             Subject::Intake { from: None } | Subject::Passed { .. } => true,
+            // No table takes these yet: refused, nothing is lost.
+            Subject::Kept(_)
+            | Subject::Released { .. }
+            | Subject::Invalid(_)
+            | Subject::InvalidDiscarded { .. } => false,
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }

@@ -35,7 +35,7 @@ impl Tables {
         plan: &mut Plan,
     ) -> Option<Sender> {
         match subject {
-            Subject::Handled { position, floor, handler, handlers } => {
+            Subject::Handled { position, floor, handler, handlers, kept: _ } => {
                 let place = place.unwrap_or_else(|| self.place_of(position, plan));
                 self.see_floor(place, *floor, plan);
                 let id = self.name(handler, plan);
@@ -49,7 +49,12 @@ impl Tables {
                 self.settle(place, plan);
                 None
             }
-            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
+            Subject::Duplicate { .. }
+            | Subject::Intake { from: None }
+            | Subject::Kept(_)
+            | Subject::Released { .. }
+            | Subject::Invalid(_)
+            | Subject::InvalidDiscarded { .. } => None,
             Subject::Passed { partition, first, last } => {
                 let partition = self.partition_id(partition, plan);
                 self.change(Change::Passed(partition, *first, *last), plan);

@@ -190,6 +190,7 @@ impl Model {
                 true
             }
             About::Intake { from: None } | About::Passed { .. } => true,
+            _ => false,
         };
         if !holds {
             return Verdict::NotPending;
@@ -238,7 +239,7 @@ impl Model {
             About::Passed { partition, first, last } => {
                 self.done.entry(partition.partition).or_default().extend(*first..=*last);
             }
-            About::Duplicate { .. } | About::Intake { from: None } => {}
+            _ => {}
         }
         for touch in &entry.states {
             match &touch.change {

@@ -1,0 +1,190 @@
+//! What a store keeps whole: deliveries that wait, that are held behind one that waits, and that
+//! are given up; and records that are no message.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::envelope::Envelope;
+use crate::stream::{Key, Position};
+
+/// A delivery that the store keeps whole: one handler's, of one message. The broker's record of it
+/// may be gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// Its number, never used twice. Deliveries of one lane go on in the order of their numbers.
+    pub number: u64,
+    /// The message.
+    pub position: Position,
+    /// The handler.
+    pub handler: Arc<str>,
+    /// The message's key.
+    pub key: Option<Key>,
+    /// Milliseconds since 1970 when it was first kept.
+    pub since_ms: u64,
+    /// What it waits for.
+    pub wait: Wait,
+    /// Attempts that failed, since it was kept or replayed.
+    pub attempts: u32,
+    /// Whether messages that were sent after it have gone before it.
+    pub late: bool,
+    /// Bytes of its headers and body.
+    pub bytes: u32,
+}
+
+/// What a kept delivery waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wait {
+    /// Those before it in its lane.
+    Held,
+    /// This time, milliseconds since 1970: its next attempt.
+    Until(u64),
+    /// An operator: it is a dead letter.
+    Dead {
+        /// When it was given up, milliseconds since 1970.
+        since_ms: u64,
+        /// When those behind it go on without it; without that they wait for the operator.
+        skip_ms: Option<u64>,
+    },
+}
+
+/// A delivery that is to be kept, or that is kept and waits for something else now.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// Its number; higher than any before when it is new.
+    pub number: u64,
+    /// The message.
+    pub position: Position,
+    /// The sender's floor that the message carried.
+    pub floor: u64,
+    /// The handler.
+    pub handler: Arc<str>,
+    /// All handlers that this position has here; fixed by the first commit that names it.
+    pub handlers: Arc<[Arc<str>]>,
+    /// The message, if it is new; one that is kept already stays as it is.
+    pub message: Option<Arc<Envelope>>,
+    /// What it waits for.
+    pub wait: Wait,
+    /// Attempts that failed, since it was kept or replayed.
+    pub attempts: u32,
+    /// Whether messages that were sent after it have gone before it.
+    pub late: bool,
+    /// The attempt that has just failed: added to its history.
+    pub failure: Option<Failure>,
+}
+
+/// One failed attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Milliseconds since 1970.
+    pub at_ms: u64,
+    /// Which attempt; the first is 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub how: How,
+    /// The error with its chain of sources, the outermost first; each at most 1 KiB, at most 8.
+    pub errors: Vec<String>,
+}
+
+/// How a handler ended without an outcome. The order of the variants is a stored format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum How {
+    /// It returned an error.
+    Failed,
+    /// It returned an error that is marked as permanent: trying again will not help.
+    FailedForGood,
+    /// It panicked.
+    Panicked,
+    /// It did not end within its time.
+    TimedOut,
+    /// The process died while it ran alone.
+    Killed,
+}
+
+impl std::fmt::Display for How {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            How::Failed => "failed",
+            How::FailedForGood => "failed for good",
+            How::Panicked => "panicked",
+            How::TimedOut => "timed out",
+            How::Killed => "killed the process",
+        })
+    }
+}
+
+/// A kept delivery with its message.
+#[derive(Clone, Debug)]
+pub struct KeptMessage {
+    /// What is known of it without reading it.
+    pub kept: Kept,
+    /// The message.
+    pub envelope: Arc<Envelope>,
+    /// All handlers that its position had when it came.
+    pub handlers: Arc<[Arc<str>]>,
+    /// Its failed attempts, oldest first, those before a replay among them: of more than 16 the
+    /// first 4 and the last 12.
+    pub failures: Vec<Failure>,
+}
+
+/// A record that is no message, as it came.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvalidMessage {
+    /// Milliseconds since 1970 when it came.
+    pub at_ms: u64,
+    /// Which record: topic, partition and offset, or the position that it claims.
+    pub record: String,
+    /// What is wrong with it.
+    pub reason: String,
+    /// The broker's key of it.
+    pub key: Option<String>,
+    /// Its headers, as [`Headers::as_bytes`](crate::envelope::Headers::as_bytes) gives them.
+    pub headers: Bytes,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Which timer: due time, then number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TimerId {
+    /// Milliseconds since 1970 when it is due.
+    pub due_ms: u64,
+    /// Its number, never used twice.
+    pub number: u64,
+}
+
+/// A message that waits for its time; it has no position yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Timer {
+    /// Which.
+    pub id: TimerId,
+    /// The message's topic.
+    pub topic: Arc<str>,
+    /// Its type.
+    pub type_name: Arc<str>,
+    /// Its key.
+    pub key: Option<Key>,
+    /// The name by which it can be cancelled.
+    pub name: Option<Arc<str>>,
+}
+
+/// How much a store keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Deliveries that are held behind another.
+    pub held: u64,
+    /// Deliveries that wait for their next attempt.
+    pub waiting: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Bytes of headers and bodies of all of these.
+    pub kept_bytes: u64,
+    /// Messages that wait for their time.
+    pub timers: u64,
+    /// Records that are no message.
+    pub invalid: u64,
+    /// Messages that have their position and are not confirmed by the broker.
+    pub outbox: u64,
+}
