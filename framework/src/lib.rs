@@ -85,6 +85,9 @@ mod consume;
 
 mod relay;
 
+mod operator;
+mod vitals;
+
 mod failure;
 
 // What it stands on.

@@ -96,7 +96,7 @@ impl OnFailure {
         let doubled = self.min.saturating_mul(1u32.checked_shl(failed.min(31)).unwrap_or(u32::MAX));
         let most = doubled.min(self.max).max(self.min);
         let spread = u64::try_from((most - self.min).as_millis()).unwrap_or(u64::MAX);
-        let jitter = u128::from(random) * u128::from(spread) >> 64;
+        let jitter = (u128::from(random) * u128::from(spread)) >> 64;
         self.min + Duration::from_millis(u64::try_from(jitter).unwrap_or(spread))
     }
 }

@@ -4,6 +4,7 @@
 //! A store is typed: it knows states, positions, cursors and the outbox, not bytes under keys.
 //! Positions are given *inside* the commit, so that they are dense and in commit order.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -83,6 +84,11 @@ pub enum Subject {
     /// A delivery that is kept from here on, or waits for something else from here on. A position
     /// counts as taken, for dedup, once all handlers that are still to do have it kept.
     Kept(Box<Keep>),
+    /// A kept delivery is given up: it is kept no more. Refused (`NotPending`) if it is not kept.
+    Discarded {
+        /// Its number.
+        number: u64,
+    },
     /// A timer is due: its message gets its position now. Refused (`NotPending`) if it is gone.
     Released {
         /// Which.
@@ -146,6 +152,8 @@ pub struct Durable {
     pub sent: Vec<Arc<OutboxRow>>,
     /// When the first of the timers is due that this commit has made, milliseconds since 1970.
     pub due_ms: Option<u64>,
+    /// How much the store keeps after it.
+    pub totals: Totals,
 }
 
 /// What became of an entry.
@@ -223,6 +231,8 @@ pub struct Recovered {
     pub kept: Vec<Kept>,
     /// The number of the next delivery that is kept.
     pub kept_next: u64,
+    /// How much the store keeps.
+    pub totals: Totals,
 }
 
 /// What an opened store says about the app that wrote it.
@@ -265,6 +275,8 @@ pub struct Opened {
     pub reader: Arc<dyn Reader>,
     /// The app that wrote it.
     pub found: Found,
+    /// Where the service may keep files of its own beside the store, if it is on this machine.
+    pub directory: Option<PathBuf>,
 }
 
 /// Opens a store. What `run_on` takes: a store belongs to one service at a time.

@@ -46,7 +46,8 @@ impl Service {
         setting: Setting,
     ) -> Result<Service, RunError> {
         let wiring = Arc::new(wire(&app)?);
-        let Opened { mut store, reader, found } = store.open(Arc::clone(&app.name)).await?;
+        let Opened { mut store, reader, found, directory: _ } =
+            store.open(Arc::clone(&app.name)).await?;
         let catalog = catalog(&wiring);
         let renames = resolve(&app.renames, &catalog)?;
         check_found(&found, &catalog, &renames)?;

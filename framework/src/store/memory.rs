@@ -78,7 +78,7 @@ impl OpenStore for MemoryStore {
         let reader = Arc::new(TablesReader { shared: Arc::clone(&tables.shared), cold: None });
         let lost = Ok(None);
         let store = OpenMemory { memory: *self, tables, opening, lost };
-        Ok(Opened { store: Box::new(store), reader, found })
+        Ok(Opened { store: Box::new(store), reader, found, directory: None })
     }
 }
 

@@ -91,12 +91,13 @@ impl SledStore {
 #[async_trait]
 impl OpenStore for SledStore {
     async fn open(self: Box<Self>, service: Arc<str>) -> Result<Opened, StoreError> {
+        let directory = Some(self.dir.clone());
         let opening = blocking(move || open::open(self.dir, self.options, service));
         let store = opening.await.map_err(StoreError::failed)??;
         let found = store.tables.found();
         let cold: Arc<Base> = Arc::new(store.base.clone());
         let shared = Arc::clone(&store.tables.shared);
         let reader = Arc::new(TablesReader { shared, cold: Some(cold) });
-        Ok(Opened { store: Box::new(store), reader, found })
+        Ok(Opened { store: Box::new(store), reader, found, directory })
     }
 }

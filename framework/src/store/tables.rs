@@ -245,6 +245,7 @@ impl Tables {
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
             kept: Vec::new(),
             kept_next: 1,
+            totals: Default::default(),
         }
     }
 

@@ -110,6 +110,7 @@ impl Tables {
             Subject::Intake { .. }
             | Subject::Passed { .. }
             | Subject::Kept(_)
+            | Subject::Discarded { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. } => None,
@@ -150,6 +151,7 @@ impl Tables {
             Subject::Intake { from: None } | Subject::Passed { .. } => true,
             // No table takes these yet: refused, nothing is lost.
             Subject::Kept(_)
+            | Subject::Discarded { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. } => false,

@@ -52,6 +52,7 @@ impl Tables {
             Subject::Duplicate { .. }
             | Subject::Intake { from: None }
             | Subject::Kept(_)
+            | Subject::Discarded { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. } => None,

@@ -1,0 +1,67 @@
+//! How a service is doing, as its parts say it while it runs: for looking on, not for deciding.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use tokio::sync::watch;
+
+use crate::store::Totals;
+
+/// Set by the parts of a service, read by whoever asks how it is.
+#[derive(Debug, Default)]
+pub(crate) struct Vitals {
+    /// How much the store keeps, after each commit.
+    pub(crate) totals: watch::Sender<Totals>,
+    /// The store has no room: a commit is tried again until it has.
+    pub(crate) no_room: Flag,
+    /// So much is kept that nothing more is fetched.
+    pub(crate) holds_full: Flag,
+    /// So many messages wait for their time that none is handled or taken in.
+    pub(crate) timers_full: Flag,
+    /// So many messages wait for the broker that none is handled or taken in.
+    pub(crate) outbox_full: Flag,
+    /// Messages that ran when the process died, and run alone now before anything else does.
+    pub(crate) probation: Gauge,
+    /// Records that were fetched and are not committed.
+    pub(crate) in_flight: Gauge,
+    /// Their bytes.
+    pub(crate) in_flight_bytes: Gauge,
+    /// It was told to stop.
+    pub(crate) stopping: Flag,
+}
+
+/// Whether something is so at the moment.
+#[derive(Debug, Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(crate) fn set(&self, is: bool) {
+        self.0.store(is, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How much of something there is, and the most that there was.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+impl Gauge {
+    pub(crate) fn set(&self, now: usize) {
+        self.now.store(now, Ordering::Relaxed);
+        self.most.fetch_max(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> usize {
+        self.now.load(Ordering::Relaxed)
+    }
+
+    /// The high-water mark since the start.
+    pub(crate) fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+}
