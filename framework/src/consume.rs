@@ -9,6 +9,7 @@ use crate::broker::{Consumer, Record};
 use crate::committed::RecordRef;
 use crate::envelope::Envelope;
 use crate::failure::RunError;
+use crate::limits::Limits;
 use crate::policy::Order;
 use crate::queue::Queue;
 use crate::store::{Entry, Reader, Subject, Verdict};
@@ -28,40 +29,6 @@ use decode::Decoder;
 pub use decode::Invalid;
 use dispatch::Ran;
 use lane::{Job, LaneId, Lanes, Run};
-
-/// The limits of a consume loop.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    /// Records that were fetched and are not committed.
-    pub(crate) in_flight_max: usize,
-    /// Their bytes.
-    pub(crate) in_flight_bytes_max: usize,
-    /// Records of one fetch.
-    pub(crate) fetch_max: usize,
-    /// Their bytes.
-    pub(crate) fetch_bytes_max: usize,
-    /// Lanes that run side by side.
-    pub(crate) lanes_max: usize,
-    /// Messages on their way to the broker, beyond which nothing more is fetched, begun or taken
-    /// in. What has begun by then goes beyond it by what its handlers send.
-    pub(crate) outbox_max: usize,
-    /// Lanes that one task runs.
-    pub(crate) chunk: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Limits {
-            in_flight_max: 4_096,
-            in_flight_bytes_max: 32 << 20,
-            fetch_max: 1_024,
-            fetch_bytes_max: 4 << 20,
-            lanes_max: 1_024,
-            outbox_max: 16_384,
-            chunk: 128,
-        }
-    }
-}
 
 /// The loop of one service.
 pub(crate) struct Consume {
@@ -269,7 +236,7 @@ impl Consume {
             return;
         }
         while self.lanes.has_ready() && self.state.lanes < self.limits.lanes_max {
-            let most = self.limits.chunk.min(self.limits.lanes_max - self.state.lanes);
+            let most = self.limits.task_lanes_max.min(self.limits.lanes_max - self.state.lanes);
             let lanes = &mut self.lanes;
             let runs: Vec<Run> = std::iter::from_fn(|| lanes.start()).take(most).collect();
             self.state.lanes += runs.len();

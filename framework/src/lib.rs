@@ -62,6 +62,8 @@ mod run;
 
 mod service;
 
+mod limits;
+
 mod intake;
 
 pub mod testing;
@@ -109,6 +111,7 @@ pub use consume::Invalid;
 pub use error::Result;
 pub use failure::{Cause, HandlerStopped, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
+pub use limits::Limits;
 pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;

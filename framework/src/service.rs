@@ -6,9 +6,9 @@ use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::consume::Limits;
 use crate::failure::RunError;
 use crate::intake::Producer;
+use crate::limits::Limits;
 use crate::state::{State, StateError};
 use crate::store::{Reader, StoreError};
 use crate::stream::Key;

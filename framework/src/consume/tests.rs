@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use tokio::sync::Semaphore;
 
-use super::Limits;
 use crate::app::App;
 use crate::broker::memory::MemoryBroker;
 use crate::broker::{Broker, BrokerError, Consumer, Publication, Publisher, Subscription};
 use crate::handler::{handler, handlers};
+use crate::limits::Limits;
 use crate::outgoing::Outbox;
 use crate::prelude::{Message, MessageExt};
 use crate::service::{Service, Setting};
@@ -92,7 +92,7 @@ async fn no_more_lanes_run_side_by_side_than_may() {
     let room = Room { now: 0.into(), most: 0.into(), open: Semaphore::new(0) };
     let room = Arc::new(room);
     let app = App::new("post").provide(Arc::clone(&room)).handlers(handlers![hold]);
-    let limits = Limits { lanes_max: 3, chunk: 2, ..Limits::default() };
+    let limits = Limits { lanes_max: 3, task_lanes_max: 2, ..Limits::default() };
     let service = start(app, MemoryBroker::default(), limits).await;
     for n in 0..20 {
         service.producer().send(Letter { n }).await.unwrap();
@@ -107,7 +107,7 @@ async fn no_more_lanes_run_side_by_side_than_may() {
 async fn what_waits_for_the_broker_holds_handlers_up_and_a_stop_still_ends() {
     let (broker, confirm) = (MemoryBroker::default(), Arc::new(Semaphore::new(0)));
     let app = App::new("post").handlers(handlers![spread]);
-    let limits = Limits { outbox_max: 100, lanes_max: 4, chunk: 2, ..Limits::default() };
+    let limits = Limits { outbox_max: 100, lanes_max: 4, task_lanes_max: 2, ..Limits::default() };
     let service = start(app, Slow(broker.clone(), Arc::clone(&confirm)), limits).await;
     let sends: Vec<_> = (0..200).map(|n| service.producer().send(Letter { n })).collect();
     let handled = || service.counts().handled().map(|(_, count)| count).sum::<u64>();

@@ -8,47 +8,129 @@ use crate::wiring::Wiring;
 /// Counts since the start; for looking on, not for proof. Proof is what the store holds.
 #[derive(Debug)]
 pub struct Counts {
-    handlers: Vec<(Arc<str>, AtomicU64)>,
-    fetched: AtomicU64,
-    duplicates: AtomicU64,
+    handlers: Vec<OfHandler>,
+    accepted: Count,
+    fetched: Count,
+    duplicates: Count,
+    held: Count,
+    invalid: Count,
+}
+
+/// The counts of one handler.
+#[derive(Debug)]
+struct OfHandler {
+    name: Arc<str>,
+    handled: Count,
+    retried: Count,
+    dead: Count,
+}
+
+#[derive(Debug, Default)]
+struct Count(AtomicU64);
+
+impl Count {
+    fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 impl Counts {
     pub(crate) fn new(wiring: &Wiring) -> Self {
-        let handlers = wiring.handlers.iter();
+        let handlers = wiring.handlers.iter().map(|handler| OfHandler {
+            name: Arc::clone(&handler.name),
+            handled: Count::default(),
+            retried: Count::default(),
+            dead: Count::default(),
+        });
         Counts {
-            handlers: handlers.map(|h| (Arc::clone(&h.name), AtomicU64::new(0))).collect(),
-            fetched: AtomicU64::new(0),
-            duplicates: AtomicU64::new(0),
+            handlers: handlers.collect(),
+            accepted: Count::default(),
+            fetched: Count::default(),
+            duplicates: Count::default(),
+            held: Count::default(),
+            invalid: Count::default(),
         }
     }
 
     /// Effects that became durable, handler by handler.
     pub fn handled(&self) -> impl Iterator<Item = (&str, u64)> {
-        self.handlers.iter().map(|(name, count)| (&**name, count.load(Ordering::Relaxed)))
+        self.handlers.iter().map(|handler| (&*handler.name, handler.handled.get()))
+    }
+
+    /// Attempts that failed and are made again, handler by handler.
+    pub fn retried(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.handlers.iter().map(|handler| (&*handler.name, handler.retried.get()))
+    }
+
+    /// Deliveries that became dead letters, handler by handler.
+    pub fn dead(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.handlers.iter().map(|handler| (&*handler.name, handler.dead.get()))
+    }
+
+    /// Messages that were taken in from outside.
+    pub fn accepted(&self) -> u64 {
+        self.accepted.get()
     }
 
     /// Records that came from the broker.
     pub fn fetched(&self) -> u64 {
-        self.fetched.load(Ordering::Relaxed)
+        self.fetched.get()
     }
 
     /// Records that were a further copy of a message, and had no effect.
     pub fn duplicates(&self) -> u64 {
-        self.duplicates.load(Ordering::Relaxed)
+        self.duplicates.get()
+    }
+
+    /// Deliveries that were held behind one that failed.
+    pub fn held(&self) -> u64 {
+        self.held.get()
+    }
+
+    /// Records that were no message.
+    pub fn invalid(&self) -> u64 {
+        self.invalid.get()
+    }
+
+    pub(crate) fn count_accepted(&self, count: u64) {
+        self.accepted.add(count);
     }
 
     pub(crate) fn count_fetched(&self, count: u64) {
-        self.fetched.fetch_add(count, Ordering::Relaxed);
+        self.fetched.add(count);
     }
 
     pub(crate) fn count_duplicates(&self, count: u64) {
-        self.duplicates.fetch_add(count, Ordering::Relaxed);
+        self.duplicates.add(count);
+    }
+
+    pub(crate) fn count_held(&self, count: u64) {
+        self.held.add(count);
+    }
+
+    pub(crate) fn count_invalid(&self, count: u64) {
+        self.invalid.add(count);
     }
 
     pub(crate) fn count_handled(&self, handler: usize) {
-        if let Some((_, count)) = self.handlers.get(handler) {
-            count.fetch_add(1, Ordering::Relaxed);
+        self.of(handler, |counts| &counts.handled);
+    }
+
+    pub(crate) fn count_retried(&self, handler: usize) {
+        self.of(handler, |counts| &counts.retried);
+    }
+
+    pub(crate) fn count_dead(&self, handler: usize) {
+        self.of(handler, |counts| &counts.dead);
+    }
+
+    fn of(&self, handler: usize, which: impl FnOnce(&OfHandler) -> &Count) {
+        if let Some(counts) = self.handlers.get(handler) {
+            which(counts).add(1);
         }
     }
 }

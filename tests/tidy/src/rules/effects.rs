@@ -174,7 +174,7 @@ const QUEUES: &[But] = &[
     but(
         "framework/src/consume/dispatch.rs",
         "FuturesUnordered",
-        "the runs of one task: Limits::chunk",
+        "the runs of one task: Limits::task_lanes_max",
     ),
     but(
         "framework/src/intake/producer.rs",
