@@ -1,5 +1,8 @@
 //! Time, handed in: the only place that reads a clock.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
@@ -10,6 +13,9 @@ use tokio::time::Instant;
 /// that the same test gives the same times.
 #[derive(Clone, Debug)]
 pub(crate) struct Clock(Source);
+
+/// How long a wait goes on before the machine's clock is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Debug)]
 enum Source {
@@ -43,6 +49,26 @@ impl Clock {
     /// Blocks the thread that long: for work that blocks anyway.
     pub(crate) fn block(duration: Duration) {
         std::thread::sleep(duration);
+    }
+
+    /// What a future gives, or `None` if that takes longer. Nothing is set up for one that is
+    /// ready at once, as most handlers are.
+    pub(crate) async fn timeout<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let mut future = pin!(future);
+        let first = poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await;
+        match first {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => tokio::time::timeout(limit, future).await.ok(),
+        }
+    }
+
+    /// Waits until that time, milliseconds since 1970; for ever if there is none.
+    pub(crate) async fn sleep_until(&self, due_ms: Option<u64>) {
+        let Some(due_ms) = due_ms else { return std::future::pending().await };
+        // A clock of the machine may be set meanwhile: it is looked at again.
+        while let wait @ 1.. = due_ms.saturating_sub(self.now_ms()) {
+            tokio::time::sleep(Duration::from_millis(wait).min(LOOK_AGAIN)).await;
+        }
     }
 
     /// Waits that long.

@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crate::broker::BrokerError;
-use crate::consume::Invalid;
 use crate::error::BoxError;
 use crate::queue::QueueOverflow;
 use crate::start::StartError;
-use crate::store::{CommitError, How, StoreError};
+use crate::store::{CommitError, StoreError};
 use crate::stream::Position;
 use crate::tasks::TaskDied;
 
@@ -18,21 +17,15 @@ pub enum RunError {
     /// It did not start: no message was taken.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// A handler failed, panicked or met a message that it cannot read.
-    #[error(transparent)]
-    Handler(#[from] HandlerStopped),
-    /// A record is no message.
+    /// A message was whole when it came, and is not what its sender committed any more.
     #[error(
-        "the service {service:?} stopped at an invalid message in {record}: {reason}; nothing of \
-         it was handled, and it is not acknowledged"
+        "the service stopped: the message {position} was whole when it came, and its digest does \
+         not fit any more: the memory or the store of this machine is damaged; nothing of it was \
+         handled"
     )]
-    Invalid {
-        /// The service.
-        service: Arc<str>,
-        /// Which record.
-        record: Box<str>,
-        /// What is wrong with it.
-        reason: Invalid,
+    Changed {
+        /// The message.
+        position: Box<Position>,
     },
     /// A commit failed, or the store is owned by somebody else.
     #[error("the service stopped: {0}")]
@@ -81,30 +74,6 @@ impl std::fmt::Debug for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{self}")
     }
-}
-
-/// A handler could not handle a message: the service stops, and the record stays unacknowledged.
-///
-/// Nothing of the failed attempt has taken effect. Once the cause is mended, starting the service
-/// again tries the message again.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "handler {handler:?} {how} at message {position}{}: {cause}; nothing of it took effect and it \
-     is not acknowledged: mend the cause and start the service again",
-    key.as_ref().map(|key| format!(" of key {key:?}")).unwrap_or_default()
-)]
-#[non_exhaustive]
-pub struct HandlerStopped {
-    /// The handler.
-    pub handler: Arc<str>,
-    /// How it ended.
-    pub how: How,
-    /// The message.
-    pub position: Box<Position>,
-    /// The message's key.
-    pub key: Option<Arc<str>>,
-    /// The error, with all that it was caused by.
-    pub cause: Cause,
 }
 
 /// An error with its whole chain of sources as one line.

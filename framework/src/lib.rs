@@ -109,7 +109,7 @@ mod tasks;
 pub use app::App;
 pub use consume::Invalid;
 pub use error::Result;
-pub use failure::{Cause, HandlerStopped, RunError};
+pub use failure::{Cause, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
 pub use run::{Running, data_dir, run, run_all, run_on};

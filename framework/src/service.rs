@@ -1,6 +1,7 @@
 //! A running service: opened, recovered, started, and stopped in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
@@ -9,10 +10,13 @@ use crate::clock::Clock;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::limits::Limits;
+use crate::operator::Requests;
+use crate::random;
 use crate::state::{State, StateError};
 use crate::store::{Reader, StoreError};
 use crate::stream::Key;
 use crate::tasks::Tasks;
+use crate::vitals::Vitals;
 
 mod counts;
 mod start;
@@ -25,11 +29,23 @@ pub use counts::Counts;
 pub(crate) struct Setting {
     pub(crate) limits: Limits,
     pub(crate) clock: Clock,
+    /// Where the jitter of retries comes from.
+    pub(crate) seed: u64,
+    /// How long what is in progress may take once the service is told to stop.
+    pub(crate) drain: Duration,
 }
+
+/// How long draining may take, unless told otherwise.
+const DRAIN: Duration = Duration::from_secs(30);
 
 impl Default for Setting {
     fn default() -> Self {
-        Setting { limits: Limits::default(), clock: Clock::system() }
+        Setting {
+            limits: Limits::default(),
+            clock: Clock::system(),
+            seed: random::seed(),
+            drain: DRAIN,
+        }
     }
 }
 
@@ -43,6 +59,8 @@ pub struct Service {
     counts: Arc<Counts>,
     open: watch::Receiver<usize>,
     stop: watch::Sender<bool>,
+    vitals: Arc<Vitals>,
+    requests: Requests,
     supervisor: Tasks<Result<(), RunError>>,
 }
 
@@ -110,6 +128,11 @@ impl Service {
     /// How many messages are committed and not confirmed by the broker, as it changes.
     pub(crate) fn open(&self) -> watch::Receiver<usize> {
         self.open.clone()
+    }
+
+    /// How many lanes go on by themselves, as it changes.
+    pub(crate) fn live(&self) -> watch::Receiver<usize> {
+        self.vitals.live.subscribe()
     }
 
     /// Waits until the service has ended by itself, that is: by an error. Cancellation safe. The

@@ -65,6 +65,14 @@ pub struct Entry {
     pub done: Vec<RecordRef>,
 }
 
+impl Entry {
+    /// An entry that is about nothing but its subject, and these records.
+    pub(crate) fn of(subject: Subject, done: Vec<RecordRef>) -> Self {
+        let (states, cancels, sends) = (Vec::new(), Vec::new(), Vec::new());
+        Entry { run: None, subject, states, cancels, sends, done }
+    }
+}
+
 /// What an entry settles.
 #[derive(Clone, Debug)]
 pub enum Subject {

@@ -20,6 +20,11 @@ impl<T: Send + 'static> Tasks<T> {
         self.0.spawn(task);
     }
 
+    /// Stops all of them at their next await.
+    pub(crate) fn stop(&mut self) {
+        self.0 = JoinSet::new();
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()

@@ -11,6 +11,8 @@ use crate::store::Totals;
 pub(crate) struct Vitals {
     /// How much the store keeps, after each commit.
     pub(crate) totals: watch::Sender<Totals>,
+    /// Lanes that go on by themselves: with something in progress, or a next attempt to come.
+    pub(crate) live: watch::Sender<usize>,
     /// The store has no room: a commit is tried again until it has.
     pub(crate) no_room: Flag,
     /// So much is kept that nothing more is fetched.

@@ -53,6 +53,12 @@ impl Wiring {
         self.routes.get(topic)?.get(type_name)
     }
 
+    /// The component whose lanes a handler's deliveries have; `None` if each has its own.
+    pub(crate) fn lane_of(&self, handler: usize) -> Option<usize> {
+        let handler = self.handlers.get(handler)?;
+        (handler.order == Order::Key).then_some(handler.component)
+    }
+
     /// The name of a handler by its number.
     pub(crate) fn name(&self, handler: usize) -> Option<Arc<str>> {
         self.handlers.get(handler).map(|handler| Arc::clone(&handler.name))

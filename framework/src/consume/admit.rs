@@ -124,7 +124,7 @@ impl Admit {
     }
 
     /// Remembers that a position came; whether it is new, or was left half done before the start.
-    fn see(&mut self, position: &Position) -> bool {
+    pub(crate) fn see(&mut self, position: &Position) -> bool {
         match position {
             Position::Stream(stream, sequence) => match self.streams.get_mut(stream) {
                 Some(seen) => seen.insert(*sequence),

@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
-use super::lane::{Job, LaneId};
+use super::lane::{Asked, Job, LaneId};
 use crate::clock::Clock;
 use crate::committed::{Committed, RecordRef};
 use crate::failure::RunError;
 use crate::outcome::StateChange;
 use crate::queue::Queue;
-use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Verdict};
+use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Subject, Verdict};
 use crate::stream::{Position, StreamId};
+use crate::vitals::Vitals;
 
 /// What one commit takes at most, in weights of entries, unless a single piece of work has more.
 const GROUP_MAX: usize = 8_192;
@@ -66,8 +67,15 @@ fn weight(entry: &Entry) -> usize {
         StateChange::Put(value) => value.json.len(),
         StateChange::Same | StateChange::Delete => 0,
     });
+    let kept = match &entry.subject {
+        Subject::Kept(keep) => {
+            keep.message.iter().map(|m| m.headers.as_bytes().len() + m.body.len()).sum()
+        }
+        Subject::Invalid(record) => record.headers.len() + record.body.len(),
+        _ => 0,
+    };
     // What the sends cost besides: some hundred bytes each.
-    1 + entry.sends.len() / 4 + sends.chain(states).sum::<usize>() / WEIGHT_BYTES
+    1 + entry.sends.len() / 4 + (kept + sends.chain(states).sum::<usize>()) / WEIGHT_BYTES
 }
 
 /// Whom to tell what became of an outcome.
@@ -75,11 +83,29 @@ fn weight(entry: &Entry) -> usize {
 pub(crate) enum Ticket {
     /// A handler's, and how many messages it sends.
     Job(LaneId, Job, usize),
+    /// That of a delivery that is kept from here on.
+    Kept(LaneId, Job),
+    /// That of a dead letter, by its number, without which its lane goes on.
+    Spent(u64),
+    /// What an operator asked for.
+    Asked(Answer),
+    /// A record's that is no message, or that was seen before.
+    Record,
     /// A message's that no handler here takes.
     NotMine(Position),
     /// A further copy's.
     /// It is counted how often they were refused before.
     Copy(Position, u32),
+}
+
+/// One of the things that an operator asked for together.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    /// Which request, and which of its numbers.
+    pub(crate) request: u64,
+    pub(crate) index: usize,
+    pub(crate) asked: Option<Asked>,
+    pub(crate) is_replay: bool,
 }
 
 /// What became of an outcome.
@@ -103,6 +129,7 @@ pub(crate) struct Committer {
     /// How many messages are committed and not confirmed by the broker.
     pub(crate) open: watch::Sender<usize>,
     pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) vitals: Arc<Vitals>,
 }
 
 /// Work that goes into one commit.
@@ -153,18 +180,23 @@ impl Committer {
     /// Makes a batch durable, through every error that allows it.
     async fn commit(&mut self, batch: &Batch) -> Result<Durable, RunError> {
         if batch.entries.is_empty() && batch.confirmed.is_empty() {
-            return Ok(Durable::default());
+            let totals = *self.vitals.totals.borrow();
+            return Ok(Durable { totals, ..Durable::default() });
         }
         let mut tries = 0;
         loop {
             let unknown = match self.store.commit(batch).await {
-                Ok(durable) => return Ok(durable),
+                Ok(durable) => {
+                    self.vitals.no_room.set(false);
+                    return Ok(durable);
+                }
                 // Nothing was written, so a service that is stopping loses nothing.
                 Err(error @ CommitError::NoRoom(_)) if tries >= STOPPING_TRIES => {
                     return Err(error.into());
                 }
                 Err(CommitError::NoRoom(what)) => {
                     tries += u32::from(*self.stop.borrow());
+                    self.vitals.no_room.set(true);
                     tracing::warn!(target: "endwise::commit", %what, "no room, trying again");
                     self.clock.sleep(NO_ROOM_PAUSE).await;
                     continue;
@@ -183,6 +215,7 @@ impl Committer {
     fn hand_on(&self, waiting: Vec<Waiting>, durable: Durable) -> Result<(), RunError> {
         // First what has to be sent: whoever sees a record settled sees its messages open.
         self.open.send_modify(|open| *open += durable.sent.len());
+        self.vitals.totals.send_replace(durable.totals);
         self.relay.push(durable.sent)?;
         let mut verdicts = durable.verdicts.into_iter();
         let mut settled = Vec::with_capacity(waiting.len());

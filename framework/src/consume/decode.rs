@@ -33,6 +33,9 @@ pub enum Invalid {
     /// The digest does not fit.
     #[error("its digest does not fit its content: it was changed on the way")]
     Digest,
+    /// Its body is no JSON.
+    #[error("its body is no JSON: {0}")]
+    Body(Arc<str>),
     /// Its key cannot be read from its body, or is too long.
     #[error("it has no usable key: {0}")]
     Key(Arc<str>),

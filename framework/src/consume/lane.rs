@@ -1,6 +1,10 @@
 //! Lanes: the deliveries of one component and key, one at a time and in order.
+//!
+//! A lane is closed by a delivery that failed: while it waits for its next attempt, and once it is
+//! a dead letter. What comes behind it waits in memory, or, beyond a few, is held by the store.
+//! The order of a lane is the order of numbers; what has none yet comes last.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use crate::envelope::Envelope;
@@ -8,11 +12,23 @@ use crate::hash::FastMap;
 use crate::store::StoredState;
 use crate::stream::Key;
 
+mod keeping;
+mod one;
+mod requests;
+
+pub(crate) use keeping::{Hold, Spent};
+pub(crate) use one::KeptJob;
+use one::{Front, Lane};
+pub(crate) use requests::Asked;
+
 /// How many deliveries of a lane run in one go before other lanes get their turn.
 const RUN_MAX: usize = 64;
 
+/// Bytes of kept messages that are read from the store for one run, unless the first has more.
+const RUN_BYTES_MAX: usize = 1 << 20;
+
 /// Which lane, as long as it has something to do or to wait for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct LaneId(usize);
 
 /// One handler to run for one message.
@@ -22,6 +38,19 @@ pub(crate) struct Job {
     pub(crate) envelope: Arc<Envelope>,
     /// All handlers that the position has here.
     pub(crate) handlers: Arc<[Arc<str>]>,
+    /// Its place in its lane, and the number under which it is kept if it fails; 0: none yet.
+    pub(crate) number: u64,
+    /// What is known of it, if the store keeps it.
+    pub(crate) kept: Option<Box<KeptJob>>,
+    /// It was running when the process died.
+    pub(crate) is_suspect: bool,
+}
+
+impl Job {
+    /// Bytes that were read from the store for it.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept.as_deref().map_or(0, |kept| kept.bytes as usize)
+    }
 }
 
 /// Deliveries of a lane that run in one go, one after the other.
@@ -30,10 +59,19 @@ pub(crate) struct Run {
     pub(crate) lane: LaneId,
     /// The run's number: the store refuses what comes behind a refused outcome of the same run.
     pub(crate) number: u64,
+    /// Deliveries that the store keeps, by their numbers; they come before the jobs above them.
+    pub(crate) kept: Vec<(u64, Box<KeptJob>)>,
     pub(crate) jobs: VecDeque<Job>,
     /// The states that the lane's last outcomes left, by the states' numbers. Those that are not
     /// here are read from the store: all of the lane's outcomes are durable then.
     pub(crate) states: Vec<(usize, StoredState)>,
+}
+
+impl Run {
+    /// Bytes that are to be read from the store for it.
+    pub(crate) fn kept_bytes(&self) -> usize {
+        self.kept.iter().map(|(_, kept)| kept.bytes as usize).sum()
+    }
 }
 
 /// All lanes that have something to do or to wait for.
@@ -46,36 +84,48 @@ pub(crate) struct Lanes {
     free: Vec<LaneId>,
     ready: VecDeque<LaneId>,
     next_run: u64,
-}
-
-#[derive(Debug)]
-struct Lane {
-    key: Option<(usize, Key)>,
-    run: u64,
-    queue: VecDeque<Job>,
-    is_running: bool,
-    is_ready: bool,
-    /// Outcomes that are queued and not durable.
-    uncommitted: usize,
-    states: Vec<(usize, StoredState)>,
-    /// Jobs whose outcomes were refused, in order; they run again once nothing of the refused run
-    /// is on its way.
-    refused: Vec<Job>,
+    /// The number of the next delivery that gets one.
+    next_number: u64,
+    /// The time of the last look at the clock, milliseconds since 1970.
+    now_ms: u64,
+    /// When closed lanes are to be looked at.
+    wakes: BTreeSet<(u64, LaneId)>,
+    /// Where the kept deliveries are.
+    places: BTreeMap<u64, keeping::Place>,
+    /// Lanes with more followers than may wait in memory.
+    crowded: Vec<LaneId>,
+    /// How many followers of a closed lane wait in memory.
+    followers_max: usize,
+    /// Lanes with deliveries that were running when the process died.
+    suspects: BTreeSet<LaneId>,
+    /// Lanes that go on by themselves: all but those that wait behind a dead letter.
+    live: usize,
 }
 
 impl Lanes {
+    /// No lanes; the first delivery that is kept gets that number.
+    pub(crate) fn new(next_number: u64, followers_max: usize) -> Self {
+        Lanes { next_number: next_number.max(1), followers_max, ..Lanes::default() }
+    }
+
+    /// Tells what time it is.
+    pub(crate) fn set_now(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+    }
+
     /// Adds a job behind the others of its component's and key's lane. Without both it gets a lane
     /// of its own.
     pub(crate) fn add(&mut self, component: Option<usize>, key: Option<&Key>, job: Job) {
         let key = component.zip(key.cloned());
         let known = key.as_ref().and_then(|key| self.by_key.get(key)).copied();
         let id = known.unwrap_or_else(|| self.open(key));
-        let Some(lane) = self.get_mut(id) else { return };
-        lane.queue.push_back(job);
-        if lane.may_run() {
-            lane.is_ready = true;
-            self.ready.push_back(id);
+        if job.is_suspect {
+            self.suspects.insert(id);
         }
+        let Some(lane) = self.get_mut(id) else { return };
+        lane.suspects += usize::from(job.is_suspect);
+        lane.queue.push_back(job);
+        self.go_on(id);
     }
 
     fn open(&mut self, key: Option<(usize, Key)>) -> LaneId {
@@ -87,16 +137,8 @@ impl Lanes {
             self.by_key.insert(key.clone(), id);
         }
         self.next_run += 1;
-        let lane = Lane {
-            key,
-            run: self.next_run,
-            queue: VecDeque::new(),
-            is_running: false,
-            is_ready: false,
-            uncommitted: 0,
-            states: Vec::new(),
-            refused: Vec::new(),
-        };
+        self.live += 1;
+        let lane = Lane::new(key, self.next_run);
         if let Some(place) = self.lanes.get_mut(id.0) {
             *place = Some(lane);
         }
@@ -104,7 +146,10 @@ impl Lanes {
     }
 
     fn close(&mut self, id: LaneId) {
+        self.set_wake(id, None);
+        self.suspects.remove(&id);
         let lane = self.lanes.get_mut(id.0).and_then(Option::take);
+        self.live -= usize::from(lane.as_ref().is_some_and(|lane| !lane.is_stuck));
         if let Some(key) = lane.and_then(|lane| lane.key) {
             self.by_key.remove(&key);
         }
@@ -119,13 +164,63 @@ impl Lanes {
     pub(crate) fn start(&mut self) -> Option<Run> {
         loop {
             let id = self.ready.pop_front()?;
-            let Some(lane) = self.get_mut(id) else { continue };
-            let count = lane.queue.len().min(RUN_MAX);
-            let jobs: VecDeque<Job> = lane.queue.drain(..count).collect();
-            (lane.is_ready, lane.is_running) = (false, true);
-            let states = std::mem::take(&mut lane.states);
-            return Some(Run { lane: id, number: lane.run, jobs, states });
+            if let Some(run) = self.start_lane(id, RUN_MAX) {
+                return Some(run);
+            }
         }
+    }
+
+    /// Starts a single delivery of a lane that has one which ran when the process died.
+    pub(crate) fn start_suspect(&mut self) -> Option<Run> {
+        let ready = |id: &&LaneId| {
+            let lane = self.lanes.get(id.0).and_then(Option::as_ref);
+            lane.is_some_and(|lane| lane.is_ready)
+        };
+        let id = *self.suspects.iter().find(ready)?;
+        self.ready.retain(|other| *other != id);
+        self.start_lane(id, 1)
+    }
+
+    fn start_lane(&mut self, id: LaneId, most: usize) -> Option<Run> {
+        let (mut number, now) = (self.next_number, self.now_ms);
+        let lane = self.get_mut(id)?;
+        (lane.is_ready, lane.is_running) = (false, true);
+        lane.since_ms = now;
+        let (mut jobs, mut kept) = (VecDeque::new(), Vec::new());
+        let mut bytes = 0;
+        while jobs.len() + kept.len() < most {
+            if lane.has_earlier_job() || lane.kept.is_empty() {
+                let Some(mut job) = lane.queue.pop_front() else { break };
+                if job.number == 0 {
+                    job.number = number;
+                    number += 1;
+                }
+                jobs.push_back(job);
+            } else if jobs.is_empty()
+                && let Front::Run = lane.front(now)
+                && let Some((number, entry)) = lane.kept.pop_first()
+            {
+                bytes += entry.bytes as usize;
+                kept.push((number, entry));
+                if bytes >= RUN_BYTES_MAX {
+                    break;
+                }
+            } else {
+                break;
+            }
+        }
+        lane.running = jobs
+            .front()
+            .map(|job| (job.handler, job.envelope.position.clone()))
+            .or_else(|| kept.first().map(|(_, one)| (one.handler, one.position.clone())));
+        let (run, states) = (lane.run, std::mem::take(&mut lane.states));
+        self.next_number = number;
+        Some(Run { lane: id, number: run, kept, jobs, states })
+    }
+
+    /// How many lanes go on by themselves: those that wait behind a dead letter do not.
+    pub(crate) fn live(&self) -> usize {
+        self.live
     }
 
     /// Whether a lane waits for its turn.
@@ -144,19 +239,19 @@ impl Lanes {
     ) {
         let Some(lane) = self.get_mut(id) else { return };
         lane.is_running = false;
+        lane.running = None;
         lane.uncommitted += queued;
         lane.states = states;
-        for job in rest.into_iter().rev() {
-            lane.queue.push_front(job);
-        }
+        lane.put_back(rest);
         self.go_on(id);
     }
 
     /// An outcome of the lane is durable.
-    pub(crate) fn committed(&mut self, id: LaneId) {
-        if let Some(lane) = self.get_mut(id) {
-            lane.uncommitted = lane.uncommitted.saturating_sub(1);
+    pub(crate) fn committed(&mut self, id: LaneId, job: &Job) {
+        if job.kept.is_some() {
+            self.places.remove(&job.number);
         }
+        self.settled(id, job);
         self.go_on(id);
     }
 
@@ -169,34 +264,78 @@ impl Lanes {
         self.go_on(id);
     }
 
+    /// One outcome less is on its way; what ran when the process died is suspected no more.
+    fn settled(&mut self, id: LaneId, job: &Job) {
+        let Some(lane) = self.get_mut(id) else { return };
+        lane.uncommitted = lane.uncommitted.saturating_sub(1);
+        lane.suspects = lane.suspects.saturating_sub(usize::from(job.is_suspect));
+        if job.is_suspect && lane.suspects == 0 {
+            self.suspects.remove(&id);
+        }
+    }
+
     /// After a change: forgets a lane with nothing left, mends a refused one, or makes it ready.
     fn go_on(&mut self, id: LaneId) {
         // The number of the lane's next run, should it need one.
         self.next_run += 1;
-        let run = self.next_run;
+        let (run, now, followers_max) = (self.next_run, self.now_ms, self.followers_max);
         let Some(lane) = self.get_mut(id) else { return };
-        if lane.is_running {
+        if lane.is_crowded(now, followers_max) {
+            lane.is_listed = true;
+            self.crowded.push(id);
+        }
+        self.note_stuck(id);
+        let Some(lane) = self.get_mut(id) else { return };
+        if lane.is_running || lane.is_ready {
             return;
         }
-        if !lane.refused.is_empty() && lane.uncommitted == 0 {
-            for job in std::mem::take(&mut lane.refused).into_iter().rev() {
-                lane.queue.push_front(job);
+        if !lane.refused.is_empty() {
+            if lane.uncommitted > 0 {
+                return;
             }
+            let refused = std::mem::take(&mut lane.refused);
+            lane.put_back(refused.into());
             // What was read ahead is worth nothing: the store is asked again.
             lane.states.clear();
             lane.run = run;
         }
-        if !lane.queue.is_empty() && lane.may_run() {
-            lane.is_ready = true;
-            self.ready.push_back(id);
-        } else if lane.queue.is_empty() && lane.uncommitted == 0 && lane.refused.is_empty() {
-            self.close(id);
+        let front = lane.front(now);
+        if lane.uncommitted == 0 && !matches!(front, Front::Run) {
+            // All that they say is durable, and a lane may be closed for long.
+            lane.states = Vec::new();
+        }
+        match front {
+            Front::Run => {
+                lane.is_ready = true;
+                self.ready.push_back(id);
+            }
+            Front::Until(due) => self.set_wake(id, Some(due)),
+            Front::Empty if lane.uncommitted == 0 => self.close(id),
+            Front::Empty | Front::Closed => {}
         }
     }
-}
 
-impl Lane {
-    fn may_run(&self) -> bool {
-        !self.is_running && !self.is_ready && self.refused.is_empty()
+    /// Counts a lane among those that go on by themselves, or not.
+    fn note_stuck(&mut self, id: LaneId) {
+        let now = self.now_ms;
+        let Some(lane) = self.get_mut(id) else { return };
+        let is_stuck = lane.is_stuck_at(now);
+        let was_stuck = std::mem::replace(&mut lane.is_stuck, is_stuck);
+        match (was_stuck, is_stuck) {
+            (true, false) => self.live += 1,
+            (false, true) => self.live -= 1,
+            _ => {}
+        }
+    }
+
+    fn set_wake(&mut self, id: LaneId, due: Option<u64>) {
+        let Some(lane) = self.get_mut(id) else { return };
+        let before = std::mem::replace(&mut lane.wake, due);
+        if let Some(before) = before {
+            self.wakes.remove(&(before, id));
+        }
+        if let Some(due) = due {
+            self.wakes.insert((due, id));
+        }
     }
 }

@@ -2,7 +2,9 @@
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::stream::StreamId;
+use super::Envelope;
+use super::attributes::SUBJECT;
+use crate::stream::{Position, StreamId};
 
 /// What a digest covers.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,31 @@ impl Covered<'_> {
         }
         put(buffer, self.body);
         xxh3_128(buffer)
+    }
+}
+
+impl Envelope {
+    /// Whether the message is what its sender committed. A foreign one has no digest, and fits.
+    pub(crate) fn digest_fits(&self, buffer: &mut Vec<u8>) -> bool {
+        let (Position::Stream(stream, sequence), Some(digest)) = (&self.position, self.digest)
+        else {
+            return true;
+        };
+        let mut covered = Covered {
+            stream,
+            sequence: *sequence,
+            type_name: &self.type_name,
+            key: self.key.as_deref(),
+            prev: self.context.prev,
+            horizon: self.context.horizon,
+            body: &self.body,
+        };
+        if covered.digest(buffer) == digest {
+            return true;
+        }
+        // Its sender named no key: the one that it has here was read from its body.
+        covered.key = None;
+        self.headers.get(SUBJECT).is_none() && covered.digest(buffer) == digest
     }
 }
 

@@ -98,12 +98,14 @@ impl Running {
     }
 
     /// Waits until everything that was sent is handled, and everything that this caused; or until
-    /// a service has ended. Messages that other processes or later calls send may come meanwhile:
+    /// a service has ended. What failed is waited for until it is handled or a dead letter; what
+    /// waits behind a dead letter, or for its time, is not. Messages that other processes or later calls send may come meanwhile:
     /// it is a look at one moment. Cancellation safe.
     pub async fn settle(&mut self) -> Result<(), RunError> {
         let broker = self.broker.clone();
         let is_settled = || broker.as_ref().is_none_or(EmbeddedBroker::is_settled);
-        let open: Vec<_> = self.services.iter().map(Service::open).collect();
+        let open = self.services.iter().flat_map(|service| [service.open(), service.live()]);
+        let open: Vec<_> = open.collect();
         let mut changes = match &broker {
             Some(broker) => broker.changes(),
             None => return Ok(()),

@@ -12,15 +12,17 @@ use crate::clock::Clock;
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::commit::{Committer, Settled, Work};
+use crate::consume::lane::{KeptJob, Lanes};
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
-use crate::limits::Limits;
+use crate::operator::{self, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{catalog, check_found, resolve, wire};
-use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
+use crate::store::{Batch, Entry, Kept, OpenStore, Opened, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
 use crate::tasks::Tasks;
+use crate::vitals::Vitals;
 use crate::wiring::Wiring;
 
 /// Everything that a service runs on, opened and checked.
@@ -69,7 +71,9 @@ struct Lines {
     /// How many messages are committed and not confirmed by the broker.
     open: watch::Sender<usize>,
     stop: watch::Sender<bool>,
+    requests: Requests,
     counts: Arc<Counts>,
+    vitals: Arc<Vitals>,
 }
 
 impl Ground {
@@ -83,20 +87,24 @@ impl Ground {
             settled: Queue::new(QUEUE_MAX),
             open: watch::Sender::new(unsent.len()),
             stop: watch::Sender::new(false),
+            requests: Queue::new(operator::WAITING_MAX),
             counts: Arc::new(Counts::new(&self.wiring)),
+            vitals: Arc::default(),
         };
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
+        lines.vitals.totals.send_replace(self.recovered.totals);
         rows.push(unsent)?;
 
         let committer = Committer {
             store: self.store,
-            clock: self.setting.clock,
+            clock: self.setting.clock.clone(),
             work: lines.work.clone(),
             settled: lines.settled.clone(),
             relay: rows.clone(),
             open: lines.open.clone(),
             stop: lines.stop.subscribe(),
+            vitals: Arc::clone(&lines.vitals),
         };
         let relay = Relay {
             publisher: self.publisher,
@@ -113,17 +121,22 @@ impl Ground {
             outbox_max: self.setting.limits.outbox_max,
             stop: lines.stop.subscribe(),
         };
-        let (admit, reader) = (Admit::new(&self.recovered), self.reader);
-        let (name, limits) = (Arc::clone(&self.wiring.service), self.setting.limits);
-        let consume =
-            consume(self.wiring, self.consumer, admit, Arc::clone(&reader), limits, &lines);
+        let (name, reader) = (Arc::clone(&self.wiring.service), Arc::clone(&self.reader));
+        let consume = Consume::new(Parts {
+            wiring: self.wiring,
+            consumer: self.consumer,
+            reader: self.reader,
+            recovered: self.recovered,
+            setting: self.setting,
+            lines: &lines,
+        });
         let mut tasks = Tasks::new();
         tasks.spawn(async move { (Role::Commit, committer.run().await) });
         tasks.spawn(async move { (Role::Relay, relay.run().await) });
         tasks.spawn(async move { (Role::Consume, consume.run().await) });
         tasks.spawn(async move { (Role::Intake, intake.run().await) });
 
-        let Lines { work, open, stop, counts, .. } = lines;
+        let Lines { work, open, stop, counts, requests, vitals, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
         supervisor.spawn(supervise(tasks, controls));
@@ -131,36 +144,74 @@ impl Ground {
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, open, stop, supervisor })
+        Ok(Service { name, producer, reader, counts, open, stop, vitals, requests, supervisor })
     }
 }
 
-/// The consume loop, which has not begun.
-fn consume(
+/// What a consume loop is made of.
+struct Parts<'a> {
     wiring: Arc<Wiring>,
     consumer: Box<dyn Consumer>,
-    admit: Admit,
     reader: Arc<dyn Reader>,
-    limits: Limits,
-    lines: &Lines,
-) -> Consume {
-    Consume {
-        wiring,
-        consumer,
-        admit,
-        reader,
-        ended: Queue::new(limits.lanes_max),
-        limits,
-        decoder: Default::default(),
-        lanes: Default::default(),
-        work: lines.work.clone(),
-        settled: lines.settled.clone(),
-        open: lines.open.subscribe(),
-        stop: lines.stop.subscribe(),
-        counts: Arc::clone(&lines.counts),
-        tasks: Tasks::new(),
-        state: Default::default(),
+    recovered: Recovered,
+    setting: Setting,
+    lines: &'a Lines,
+}
+
+impl Consume {
+    /// The loop, which has not begun. What the store keeps is in its lanes.
+    fn new(parts: Parts<'_>) -> Self {
+        let Parts { wiring, consumer, reader, recovered, setting, lines } = parts;
+        let Setting { limits, clock, seed, drain } = setting;
+        let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
+        lanes.set_now(clock.now_ms());
+        let admit = Admit::new(&recovered);
+        for kept in recovered.kept {
+            recover(kept, &wiring, &mut lanes);
+        }
+        Consume {
+            wiring,
+            consumer,
+            admit,
+            reader,
+            clock,
+            seed,
+            drain,
+            ended: Queue::new(limits.lanes_max),
+            limits,
+            lanes,
+            decoder: Default::default(),
+            work: lines.work.clone(),
+            settled: lines.settled.clone(),
+            requests: lines.requests.clone(),
+            open: lines.open.subscribe(),
+            totals: lines.vitals.totals.subscribe(),
+            stop: lines.stop.subscribe(),
+            counts: Arc::clone(&lines.counts),
+            vitals: Arc::clone(&lines.vitals),
+            tasks: Tasks::new(),
+            state: Default::default(),
+        }
     }
+}
+
+/// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that
+/// the app lacks.
+fn recover(kept: Kept, wiring: &Wiring, lanes: &mut Lanes) {
+    let Some(&handler) = wiring.numbers(std::slice::from_ref(&kept.handler)).first() else {
+        return;
+    };
+    let job = KeptJob {
+        handler,
+        position: kept.position,
+        wait: kept.wait,
+        attempts: kept.attempts,
+        late: kept.late,
+        bytes: kept.bytes,
+        is_durable: true,
+        is_suspect: false,
+    };
+    lanes.recover(kept.number, wiring.lane_of(handler), kept.key.as_ref(), job);
 }
 
 /// What the service reads, from where its store says.

@@ -68,7 +68,7 @@ impl TestApp {
         broker: MemoryBroker,
         store: MemoryStore,
     ) -> Result<TestApp, RunError> {
-        let setting = Setting { clock: Clock::fixed(START_MS), ..Setting::default() };
+        let setting = Setting { clock: Clock::fixed(START_MS), seed: 1, ..Setting::default() };
         let shared = std::sync::Arc::new(broker.clone());
         let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
         Ok(TestApp { service, broker, store })
@@ -83,7 +83,9 @@ impl TestApp {
     }
 
     /// Waits until everything that was sent is handled, and everything that this caused. What
-    /// goes to a topic that no app on the broker reads waits for nobody.
+    /// goes to a topic that no app on the broker reads waits for nobody. What failed is waited for
+    /// until it is handled or a dead letter; what waits behind a dead letter, or for its time, is
+    /// not.
     ///
     /// Where several apps share a broker, it waits for all of them on a runtime of one thread,
     /// which is `#[tokio::test]`'s own.
@@ -91,16 +93,19 @@ impl TestApp {
     /// Errors: how the service ended, told once.
     pub async fn settle(&mut self) -> Result<(), RunError> {
         let (mut broker, mut open) = (self.broker.changes(), self.service.open());
+        let mut live = self.service.live();
         loop {
             broker.mark_unchanged();
             open.mark_unchanged();
+            live.mark_unchanged();
             if let Some(ended) = self.service.ended().now_or_never() {
                 return ended;
             }
             // In this order: what is settled has counted its messages as open before, and if one
             // was published between the two looks, the broker has changed.
             let settled = self.broker.is_settled();
-            if settled && *open.borrow() == 0 && !broker.has_changed().unwrap_or(false) {
+            let is_idle = *open.borrow() == 0 && *live.borrow() == 0;
+            if settled && is_idle && !broker.has_changed().unwrap_or(false) {
                 return Ok(());
             }
             tokio::select! {
@@ -108,6 +113,7 @@ impl TestApp {
                 ended = self.service.ended() => return ended,
                 _ = broker.changed() => {}
                 _ = open.changed() => {}
+                _ = live.changed() => {}
             }
         }
     }

@@ -1,0 +1,148 @@
+//! What is kept: deliveries that failed, those held behind them, and those that a lane goes on
+//! without.
+
+use std::sync::Arc;
+
+use super::Consume;
+use super::commit::{Ticket, Work};
+use super::dispatch::Failed;
+use super::finish::Completed;
+use super::lane::{Hold, Job, LaneId, Spent};
+use super::retry;
+use crate::committed::RecordRef;
+use crate::failure::{Cause, RunError};
+use crate::random;
+use crate::store::{Entry, Failure, Keep, Subject, Verdict, Wait};
+
+impl Consume {
+    /// A failed attempt: its delivery is kept, and its lane is closed, from now on in memory, and
+    /// with the commit for good.
+    pub(super) fn failed(
+        &mut self,
+        lane: LaneId,
+        run: u64,
+        failed: Failed,
+        completed: &mut Completed,
+    ) -> Work {
+        let Failed { job, how, error } = failed;
+        let (attempts, late) = job.kept.as_deref().map_or((0, false), |k| (k.attempts, k.late));
+        let attempts = attempts.saturating_add(1);
+        let now = self.clock.now_ms();
+        let random = self.random();
+        let policy = self.wiring.handlers.get(job.handler).map(|handler| &handler.on_failure);
+        let wait = policy.map_or(Wait::Dead { since_ms: now, skip_ms: None }, |policy| {
+            retry::wait(policy, how, attempts, late, now, random)
+        });
+        let errors = retry::errors(&*error);
+        self.tell(&job, &wait, attempts, now, &Cause(error));
+        let failure = Failure { at_ms: now, attempt: attempts, how, errors };
+        self.lanes.keep(lane, &job, wait, attempts, late);
+        let done = self.done(&job, completed);
+        let keep = Keep { attempts, late, failure: Some(failure), ..self.keeping(&job, wait) };
+        let subject = Subject::Kept(Box::new(keep));
+        let entry = Entry { run: Some(run), ..Entry::of(subject, done) };
+        Work::Outcome(entry, Ticket::Kept(lane, job))
+    }
+
+    /// Says what failed, and what becomes of it.
+    fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, cause: &Cause) {
+        let handler = self.wiring.name(job.handler).unwrap_or_default();
+        let (position, key) = (&job.envelope.position, job.envelope.key.as_deref());
+        match wait {
+            Wait::Dead { .. } => {
+                self.counts.count_dead(job.handler);
+                tracing::error!(
+                    target: "endwise::dead", number = job.number, handler = &*handler, %position,
+                    key, attempt, error = %cause, "given up: it is a dead letter now",
+                );
+            }
+            Wait::Until(due) => {
+                self.counts.count_retried(job.handler);
+                tracing::warn!(
+                    target: "endwise::retry", handler = &*handler, %position, key, attempt,
+                    again_in_ms = due.saturating_sub(now_ms), error = %cause,
+                    "failed, and is tried again",
+                );
+            }
+            Wait::Held => {}
+        }
+    }
+
+    /// Followers of a closed lane are held by the store.
+    pub(super) fn hold(&mut self, hold: Hold) -> Result<(), RunError> {
+        let Hold { lane, run, jobs } = hold;
+        tracing::debug!(target: "endwise::hold", count = jobs.len(), "held");
+        self.counts.count_held(jobs.len() as u64);
+        let (mut work, mut completed) = (Vec::with_capacity(jobs.len()), Vec::new());
+        for job in jobs {
+            let done = self.done(&job, &mut completed);
+            let subject = Subject::Kept(Box::new(self.keeping(&job, Wait::Held)));
+            let entry = Entry { run: Some(run), ..Entry::of(subject, done) };
+            work.push(Work::Outcome(entry, Ticket::Kept(lane, job)));
+        }
+        self.push(work, completed)
+    }
+
+    /// A delivery as it is to be kept, with no attempt made.
+    fn keeping(&self, job: &Job, wait: Wait) -> Keep {
+        Keep {
+            number: job.number,
+            position: job.envelope.position.clone(),
+            floor: job.envelope.context.floor,
+            handler: self.wiring.name(job.handler).unwrap_or_default(),
+            handlers: Arc::clone(&job.handlers),
+            message: job.kept.is_none().then(|| Arc::clone(&job.envelope)),
+            wait,
+            attempts: 0,
+            late: false,
+            failure: None,
+        }
+    }
+
+    /// A dead letter's time has come: its lane goes on without it, once that is written down.
+    pub(super) fn spend(&mut self, spent: Spent) -> Result<(), RunError> {
+        let Spent { number, entry } = spent;
+        let handler = self.wiring.name(entry.handler).unwrap_or_default();
+        tracing::warn!(
+            target: "endwise::gap", number, handler = &*handler, position = %entry.position,
+            "its key goes on without this dead letter",
+        );
+        let keep = Keep {
+            number,
+            position: entry.position,
+            floor: 0,
+            handler,
+            handlers: Arc::from([]),
+            message: None,
+            wait: entry.wait,
+            attempts: entry.attempts,
+            late: entry.late,
+            failure: None,
+        };
+        self.queue(Subject::Kept(Box::new(keep)), Vec::new(), Ticket::Spent(number))
+    }
+
+    pub(super) fn on_kept(
+        &mut self,
+        lane: LaneId,
+        job: Job,
+        verdict: Verdict,
+        records: Vec<RecordRef>,
+    ) -> Result<(), RunError> {
+        match verdict {
+            Verdict::Applied | Verdict::Already => self.lanes.kept(lane, &job),
+            Verdict::Conflict => {
+                self.reopen(&job, records);
+                self.lanes.keep_refused(lane, job);
+            }
+            Verdict::NotPending => return Err(self.not_pending(&job)),
+        }
+        Ok(())
+    }
+
+    /// The next random number that follows from the seed.
+    fn random(&mut self) -> u64 {
+        self.state.drawn += 1;
+        random::nth(self.seed, self.state.drawn)
+    }
+}

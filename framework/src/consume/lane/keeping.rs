@@ -1,0 +1,222 @@
+//! Deliveries that the store keeps: how they come into their lanes, and leave them.
+
+use super::one::KeptJob;
+use super::{Job, LaneId, Lanes};
+use crate::store::Wait;
+use crate::stream::{Key, Position};
+
+/// Where a kept delivery is.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// In that lane, or running.
+    Lane(LaneId),
+    /// Its lane went on without it.
+    Spent(Option<(usize, Key)>, Box<KeptJob>),
+}
+
+/// Followers of a closed lane, which the store is to hold.
+#[derive(Debug)]
+pub(crate) struct Hold {
+    pub(crate) lane: LaneId,
+    /// The lane's run: if an outcome before them is refused, so are they.
+    pub(crate) run: u64,
+    pub(crate) jobs: Vec<Job>,
+}
+
+/// A dead letter without which its lane goes on from now on.
+#[derive(Debug)]
+pub(crate) struct Spent {
+    pub(crate) number: u64,
+    pub(crate) entry: KeptJob,
+}
+
+impl Lanes {
+    /// Puts a delivery into its lane that the store kept before the start.
+    pub(crate) fn recover(
+        &mut self,
+        number: u64,
+        component: Option<usize>,
+        key: Option<&Key>,
+        entry: KeptJob,
+    ) {
+        let key = component.zip(key.cloned());
+        if is_spent(&entry.wait) {
+            self.places.insert(number, Place::Spent(key, Box::new(entry)));
+        } else {
+            self.enter(number, key, Box::new(entry));
+        }
+    }
+
+    /// Puts a kept delivery into its lane.
+    pub(super) fn enter(&mut self, number: u64, key: Option<(usize, Key)>, entry: Box<KeptJob>) {
+        let known = key.as_ref().and_then(|key| self.by_key.get(key)).copied();
+        let id = known.unwrap_or_else(|| self.open(key));
+        if entry.is_suspect {
+            self.suspects.insert(id);
+        }
+        self.places.insert(number, Place::Lane(id));
+        if let Some(lane) = self.get_mut(id) {
+            lane.suspects += usize::from(entry.is_suspect);
+            lane.kept.insert(number, entry);
+        }
+        self.go_on(id);
+    }
+
+    /// A job of the lane, which is running still, has failed: it is kept, once that is durable.
+    pub(crate) fn keep(&mut self, id: LaneId, job: &Job, wait: Wait, attempts: u32, late: bool) {
+        let entry = KeptJob {
+            handler: job.handler,
+            position: job.envelope.position.clone(),
+            wait,
+            attempts,
+            late,
+            bytes: weight(job),
+            is_durable: false,
+            is_suspect: false,
+        };
+        if let Some(lane) = self.get_mut(id) {
+            lane.uncommitted += 1;
+            lane.kept.insert(job.number, Box::new(entry));
+            self.places.insert(job.number, Place::Lane(id));
+        }
+    }
+
+    /// That a job is kept is durable.
+    pub(crate) fn kept(&mut self, id: LaneId, job: &Job) {
+        self.settled(id, job);
+        self.durable(id, job.number);
+    }
+
+    /// That a job is kept was refused: what was before it in its lane runs again, and then it.
+    pub(crate) fn keep_refused(&mut self, id: LaneId, job: Job) {
+        if let Some(lane) = self.get_mut(id) {
+            lane.kept.remove(&job.number);
+        }
+        if job.kept.is_none() {
+            self.places.remove(&job.number);
+        }
+        self.refused(id, job);
+    }
+
+    /// What a kept delivery waits for is durable.
+    pub(super) fn durable(&mut self, id: LaneId, number: u64) {
+        if let Some(entry) = self.get_mut(id).and_then(|lane| lane.kept.get_mut(&number)) {
+            entry.is_durable = true;
+        }
+        self.go_on(id);
+    }
+
+    /// Takes the followers of crowded lanes out of the memory: the store is to hold them.
+    pub(crate) fn holds(&mut self) -> Vec<Hold> {
+        let crowded = std::mem::take(&mut self.crowded);
+        crowded.into_iter().filter_map(|id| self.hold(id)).collect()
+    }
+
+    fn hold(&mut self, id: LaneId) -> Option<Hold> {
+        let (now, followers_max) = (self.now_ms, self.followers_max);
+        let mut number = self.next_number;
+        let lane = self.get_mut(id)?;
+        lane.is_listed = false;
+        if !lane.is_crowded(now, followers_max) {
+            return None;
+        }
+        let mut jobs: Vec<Job> = std::mem::take(&mut lane.queue).into();
+        for job in &mut jobs {
+            if job.number == 0 {
+                job.number = number;
+                number += 1;
+            }
+            let entry = KeptJob {
+                handler: job.handler,
+                position: job.envelope.position.clone(),
+                wait: Wait::Held,
+                attempts: 0,
+                late: false,
+                bytes: weight(job),
+                is_durable: false,
+                is_suspect: false,
+            };
+            lane.kept.insert(job.number, Box::new(entry));
+        }
+        lane.uncommitted += jobs.len();
+        let run = lane.run;
+        self.places.extend(jobs.iter().map(|job| (job.number, Place::Lane(id))));
+        self.next_number = number;
+        Some(Hold { lane: id, run, jobs })
+    }
+
+    /// Lists lanes whose runs take long, so that those behind them do not fill the memory.
+    pub(crate) fn list_slow(&mut self) {
+        let (now, followers_max) = (self.now_ms, self.followers_max);
+        for (index, lane) in self.lanes.iter_mut().enumerate() {
+            let Some(lane) = lane else { continue };
+            if lane.is_crowded(now, followers_max) {
+                lane.is_listed = true;
+                self.crowded.push(LaneId(index));
+            }
+        }
+    }
+
+    /// When the next closed lane is to be looked at.
+    pub(crate) fn next_wake(&self) -> Option<u64> {
+        self.wakes.first().map(|(due, _)| *due)
+    }
+
+    /// Looks at the lanes whose time has come. The dead letters that they pass over from now on
+    /// are to be written down as spent.
+    pub(crate) fn wake(&mut self) -> Vec<Spent> {
+        let mut spent = Vec::new();
+        while let Some(&(due, id)) = self.wakes.first()
+            && due <= self.now_ms
+        {
+            let now = self.now_ms;
+            self.set_wake(id, None);
+            let Some(lane) = self.get_mut(id) else { continue };
+            if !lane.is_running
+                && let Some((number, entry)) = lane.kept.first_key_value()
+                && let Wait::Dead { since_ms, skip_ms: Some(skip_ms) } = entry.wait
+                && entry.is_durable
+                && skip_ms <= now
+            {
+                let (number, mut entry) = (*number, (**entry).clone());
+                entry.wait = Wait::Dead { since_ms, skip_ms: Some(0) };
+                entry.is_durable = false;
+                if let Some(lane) = self.get_mut(id) {
+                    lane.kept.insert(number, Box::new(entry.clone()));
+                }
+                spent.push(Spent { number, entry });
+                continue;
+            }
+            self.go_on(id);
+        }
+        spent
+    }
+
+    /// That a dead letter is passed over is durable: its lane goes on.
+    pub(crate) fn spent(&mut self, number: u64) {
+        let Some(Place::Lane(id)) = self.places.get(&number) else { return };
+        let id = *id;
+        let Some(lane) = self.get_mut(id) else { return };
+        let (key, entry) = (lane.key.clone(), lane.kept.remove(&number));
+        if let Some(mut entry) = entry {
+            entry.is_durable = true;
+            self.places.insert(number, Place::Spent(key, entry));
+        }
+        self.go_on(id);
+    }
+
+    /// What runs at this moment, lane by lane: the handler and the message of its first delivery.
+    pub(crate) fn running(&self) -> impl Iterator<Item = &(usize, Position)> {
+        self.lanes.iter().flatten().filter_map(|lane| lane.running.as_ref())
+    }
+}
+
+/// Whether a lane goes on without it.
+fn is_spent(wait: &Wait) -> bool {
+    matches!(wait, Wait::Dead { skip_ms: Some(0), .. })
+}
+
+fn weight(job: &Job) -> u32 {
+    let bytes = job.envelope.headers.as_bytes().len() + job.envelope.body.len();
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}

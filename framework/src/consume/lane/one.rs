@@ -1,0 +1,158 @@
+//! One lane: what waits in it, and what its front may do.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Job;
+use crate::store::{StoredState, Wait};
+use crate::stream::{Key, Position};
+
+/// A wait, or a run, that is longer closes a lane for long: what follows is held at once.
+const LONG_MS: u64 = 1_000;
+
+/// What is known of a kept delivery without reading it.
+#[derive(Clone, Debug)]
+pub(crate) struct KeptJob {
+    pub(crate) handler: usize,
+    pub(crate) position: Position,
+    pub(crate) wait: Wait,
+    /// Attempts that failed.
+    pub(crate) attempts: u32,
+    pub(crate) late: bool,
+    /// Bytes of its headers and body.
+    pub(crate) bytes: u32,
+    /// What it waits for is durable.
+    pub(crate) is_durable: bool,
+    /// It was running when the process died.
+    pub(crate) is_suspect: bool,
+}
+
+/// What the front of a lane may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Front {
+    /// It may run.
+    Run,
+    /// It may run, or the lane may pass over it, from that time on.
+    Until(u64),
+    /// It waits for an operator, or for its own commit.
+    Closed,
+    /// There is none.
+    Empty,
+}
+
+#[derive(Debug)]
+pub(super) struct Lane {
+    pub(super) key: Option<(usize, Key)>,
+    pub(super) run: u64,
+    /// What is only in memory.
+    pub(super) queue: VecDeque<Job>,
+    /// What the store keeps, by number.
+    pub(super) kept: BTreeMap<u64, Box<KeptJob>>,
+    pub(super) is_running: bool,
+    pub(super) is_ready: bool,
+    /// What it runs first, and since when.
+    pub(super) running: Option<(usize, Position)>,
+    pub(super) since_ms: u64,
+    /// Outcomes that are queued and not durable.
+    pub(super) uncommitted: usize,
+    pub(super) states: Vec<(usize, StoredState)>,
+    /// Jobs whose outcomes were refused, in order; they run again once nothing of the refused run
+    /// is on its way.
+    pub(super) refused: Vec<Job>,
+    /// When it is to be looked at.
+    pub(super) wake: Option<u64>,
+    /// It is listed as crowded.
+    pub(super) is_listed: bool,
+    /// How many of its deliveries were running when the process died.
+    pub(super) suspects: usize,
+    /// It waits behind a dead letter.
+    pub(super) is_stuck: bool,
+}
+
+impl Lane {
+    pub(super) fn new(key: Option<(usize, Key)>, run: u64) -> Self {
+        Lane {
+            key,
+            run,
+            queue: VecDeque::new(),
+            kept: BTreeMap::new(),
+            is_running: false,
+            is_ready: false,
+            running: None,
+            since_ms: 0,
+            uncommitted: 0,
+            states: Vec::new(),
+            refused: Vec::new(),
+            wake: None,
+            is_listed: false,
+            suspects: 0,
+            is_stuck: false,
+        }
+    }
+
+    /// Whether a job in memory comes before all that is kept: it has run before, and was refused
+    /// or did not get its turn.
+    pub(super) fn has_earlier_job(&self) -> bool {
+        let job = self.queue.front().filter(|job| job.number > 0);
+        job.is_some_and(|job| self.kept.keys().next().is_none_or(|kept| job.number < *kept))
+    }
+
+    /// What its front may do, nothing of the lane running.
+    pub(super) fn front(&self, now_ms: u64) -> Front {
+        let Some(first) = self.kept.values().next().filter(|_| !self.has_earlier_job()) else {
+            return if self.queue.is_empty() { Front::Empty } else { Front::Run };
+        };
+        match first.wait {
+            _ if !first.is_durable => Front::Closed,
+            Wait::Held => Front::Run,
+            Wait::Until(due) if due <= now_ms => Front::Run,
+            Wait::Until(due) => Front::Until(due),
+            Wait::Dead { skip_ms, .. } => skip_ms.map_or(Front::Closed, Front::Until),
+        }
+    }
+
+    /// Puts jobs back that did not run, or are to run again: to their places.
+    pub(super) fn put_back(&mut self, jobs: VecDeque<Job>) {
+        for mut job in jobs.into_iter().rev() {
+            match job.kept.take() {
+                Some(entry) => drop(self.kept.insert(job.number, entry)),
+                None => self.queue.push_front(job),
+            }
+        }
+    }
+
+    /// Whether more jobs wait in memory than may.
+    pub(super) fn is_crowded(&self, now_ms: u64, followers_max: usize) -> bool {
+        if self.queue.is_empty() || self.is_listed || !self.refused.is_empty() || self.key.is_none()
+        {
+            return false;
+        }
+        let many = self.queue.len() > followers_max;
+        match self.kept.values().next().filter(|_| !self.has_earlier_job()) {
+            Some(first) => match first.wait {
+                Wait::Dead { .. } => true,
+                Wait::Until(due) => many || due > now_ms.saturating_add(LONG_MS),
+                Wait::Held => many,
+            },
+            None => many && self.is_slow(now_ms),
+        }
+    }
+
+    /// Whether it waits behind a dead letter, with nothing on its way.
+    pub(super) fn is_stuck_at(&self, now_ms: u64) -> bool {
+        let is_idle = !self.is_running && self.uncommitted == 0 && self.refused.is_empty();
+        let first = self.kept.values().next().filter(|_| !self.has_earlier_job());
+        is_idle
+            && self.queue.is_empty()
+            && first.is_some_and(|first| match first.wait {
+                Wait::Dead { skip_ms, .. } => {
+                    first.is_durable && skip_ms.is_none_or(|due| due > now_ms)
+                }
+                Wait::Held | Wait::Until(_) => false,
+            })
+    }
+
+    /// Whether what it runs takes long.
+    pub(super) fn is_slow(&self, now_ms: u64) -> bool {
+        self.is_running && now_ms.saturating_sub(self.since_ms) >= LONG_MS
+    }
+}

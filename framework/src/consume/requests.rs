@@ -1,0 +1,109 @@
+//! What an operator asks: dead letters are replayed or discarded, once that is durable.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Consume;
+use super::commit::{Answer, Ticket};
+use super::lane::Asked;
+use crate::failure::RunError;
+use crate::operator::{Act, Request};
+use crate::store::{Keep, Subject, Verdict, Wait};
+
+/// The requests that are on their way, by number; bounded by those that may wait.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    next: u64,
+    requests: BTreeMap<u64, Waiting>,
+}
+
+/// Whoever waits for what became of a request.
+#[derive(Debug)]
+struct Waiting {
+    reply: oneshot::Sender<Vec<bool>>,
+    done: Vec<bool>,
+    left: usize,
+}
+
+impl Consume {
+    pub(super) fn on_requests(&mut self, requests: Vec<Request>) -> Result<(), RunError> {
+        requests.into_iter().try_for_each(|request| self.on_request(request))
+    }
+
+    fn on_request(&mut self, request: Request) -> Result<(), RunError> {
+        let id = self.state.open.next;
+        self.state.open.next += 1;
+        let (Act::Replay(numbers) | Act::Discard(numbers) | Act::DiscardInvalid(numbers)) =
+            &request.act;
+        let numbers = numbers.clone();
+        let mut left = 0;
+        for (index, number) in numbers.iter().copied().enumerate() {
+            let answer = Answer { request: id, index, asked: None, is_replay: false };
+            let (subject, answer) = match &request.act {
+                Act::DiscardInvalid(_) => (Subject::InvalidDiscarded { number }, answer),
+                Act::Discard(_) => {
+                    let Some(asked) = self.lanes.ask(number) else { continue };
+                    (Subject::Discarded { number }, Answer { asked: Some(asked), ..answer })
+                }
+                Act::Replay(_) => {
+                    let Some(asked) = self.lanes.ask(number) else { continue };
+                    let subject = self.replay(&asked);
+                    (subject, Answer { asked: Some(asked), is_replay: true, ..answer })
+                }
+            };
+            left += 1;
+            self.queue(subject, Vec::new(), Ticket::Asked(answer))?;
+        }
+        let waiting = Waiting { reply: request.reply, done: vec![false; numbers.len()], left };
+        self.state.open.requests.insert(id, waiting);
+        self.reply(id);
+        Ok(())
+    }
+
+    fn replay(&self, asked: &Asked) -> Subject {
+        Subject::Kept(Box::new(Keep {
+            number: asked.number,
+            position: asked.position.clone(),
+            floor: 0,
+            handler: self.wiring.name(asked.handler).unwrap_or_default(),
+            handlers: Arc::from([]),
+            message: None,
+            wait: Wait::Held,
+            attempts: 0,
+            late: asked.is_late,
+            failure: None,
+        }))
+    }
+
+    /// What an operator asked for is durable, or was refused.
+    pub(super) fn on_answer(&mut self, answer: Answer, verdict: Verdict) {
+        let is_done = verdict == Verdict::Applied;
+        if let Some(asked) = &answer.asked {
+            match (is_done, answer.is_replay) {
+                (false, _) => self.lanes.unasked(asked),
+                (true, true) => self.lanes.replayed(asked),
+                (true, false) => self.lanes.discarded(asked),
+            }
+        }
+        // Whoever is told that it is done sees that there is more to do now.
+        self.tell_live();
+        if let Some(waiting) = self.state.open.requests.get_mut(&answer.request) {
+            waiting.left -= 1;
+            if let Some(place) = waiting.done.get_mut(answer.index) {
+                *place = is_done;
+            }
+        }
+        self.reply(answer.request);
+    }
+
+    fn reply(&mut self, id: u64) {
+        if self.state.open.requests.get(&id).is_some_and(|waiting| waiting.left == 0)
+            && let Some(waiting) = self.state.open.requests.remove(&id)
+        {
+            // Whoever asked may have gone; it is done all the same.
+            let _ = waiting.reply.send(waiting.done);
+        }
+    }
+}
