@@ -85,6 +85,8 @@ mod consume;
 
 mod relay;
 
+mod marks;
+
 mod operator;
 mod vitals;
 
