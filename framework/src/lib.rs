@@ -87,6 +87,8 @@ mod consume;
 
 mod relay;
 
+mod marks;
+
 mod operator;
 mod vitals;
 
