@@ -64,6 +64,9 @@ mod service;
 
 mod limits;
 
+pub mod dead_letters;
+pub mod status;
+
 mod intake;
 
 pub mod testing;
@@ -112,6 +115,7 @@ pub use error::Result;
 pub use failure::{Cause, HandlerStopped, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
+pub use operator::OperatorError;
 pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::supervise::{Controls, Role, supervise};
+use super::supervise::{Controls, Ending, Role, supervise};
 use super::{Counts, Service, Setting};
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
@@ -12,15 +12,18 @@ use crate::clock::Clock;
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::commit::{Committer, Settled, Work};
+use crate::dead_letters::Components;
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
 use crate::limits::Limits;
+use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{catalog, check_found, resolve, wire};
 use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
 use crate::tasks::Tasks;
+use crate::vitals::Vitals;
 use crate::wiring::Wiring;
 
 /// Everything that a service runs on, opened and checked.
@@ -70,6 +73,9 @@ struct Lines {
     open: watch::Sender<usize>,
     stop: watch::Sender<bool>,
     counts: Arc<Counts>,
+    vitals: Arc<Vitals>,
+    /// What an operator asks of the loop.
+    requests: Requests,
 }
 
 impl Ground {
@@ -84,14 +90,17 @@ impl Ground {
             open: watch::Sender::new(unsent.len()),
             stop: watch::Sender::new(false),
             counts: Arc::new(Counts::new(&self.wiring)),
+            vitals: Arc::default(),
+            requests: Queue::new(operator::WAITING_MAX),
         };
+        let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
         rows.push(unsent)?;
 
         let committer = Committer {
             store: self.store,
-            clock: self.setting.clock,
+            clock: self.setting.clock.clone(),
             work: lines.work.clone(),
             settled: lines.settled.clone(),
             relay: rows.clone(),
@@ -123,16 +132,33 @@ impl Ground {
         tasks.spawn(async move { (Role::Consume, consume.run().await) });
         tasks.spawn(async move { (Role::Intake, intake.run().await) });
 
-        let Lines { work, open, stop, counts, .. } = lines;
+        let Lines { work, open, stop, counts, vitals, requests, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
-        supervisor.spawn(supervise(tasks, controls));
+        let ending = Ending { vitals: Arc::clone(&vitals), requests };
+        supervisor.spawn(async move {
+            let _ending = ending;
+            supervise(tasks, controls).await
+        });
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, open, stop, supervisor })
+        Ok(Service { name, producer, reader, counts, vitals, desk, open, stop, supervisor })
     }
+}
+
+/// Where an operator's questions go.
+fn desk(wiring: &Wiring, reader: &Arc<dyn Reader>, setting: &Setting, lines: &Lines) -> Arc<Desk> {
+    let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
+    Arc::new(Desk {
+        service: Arc::clone(&wiring.service),
+        clock: setting.clock.clone(),
+        reader: Arc::clone(reader),
+        components: Components::of(wiring),
+        operate: Arc::new(lines.requests.clone()),
+        live: Some(Live { vitals, counts }),
+    })
 }
 
 /// The consume loop, which has not begun.
