@@ -64,6 +64,9 @@ mod service;
 
 mod limits;
 
+pub mod dead_letters;
+pub mod status;
+
 mod intake;
 
 pub mod testing;
@@ -114,6 +117,7 @@ pub use error::Result;
 pub use failure::{Cause, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
+pub use operator::OperatorError;
 pub use run::{Running, data_dir, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;

@@ -1,9 +1,15 @@
 //! What an operator asks of a running service: to handle what was given up again, or to let go of
 //! it.
 
+use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::queue::Queue;
+use crate::store::StoreError;
+
+mod desk;
+
+pub(crate) use desk::{Desk, Live};
 
 /// Requests that may wait; one more is refused.
 pub(crate) const WAITING_MAX: usize = 1_024;
@@ -29,4 +35,73 @@ pub(crate) enum Act {
     Discard(Vec<u64>),
     /// Take records off the list of invalid messages.
     DiscardInvalid(Vec<u64>),
+}
+
+/// Carries out what an operator asks: a running service, or a store that no service has open.
+///
+/// An implementer guarantees: what it answers is durable, one answer for each number, in their
+/// order.
+#[async_trait]
+pub(crate) trait Operate: std::fmt::Debug + Send + Sync {
+    /// Does it; for each number, whether it was done.
+    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError>;
+}
+
+/// An operator's question or request was not answered.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OperatorError {
+    /// The service has ended or is ending. Whether it was done is seen after its next start.
+    #[error("the service has ended: ask again when it runs")]
+    Ended,
+    /// Too many requests wait already.
+    #[error("{max} requests wait already: await those first")]
+    Busy {
+        /// How many may wait.
+        max: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[async_trait]
+impl Operate for Requests {
+    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
+        let (reply, answer) = oneshot::channel();
+        self.offer(Request { act, reply })
+            .map_err(|full| OperatorError::Busy { max: full.limit })?;
+        // Whoever drops the request without an answer has ended.
+        answer.await.map_err(|_| OperatorError::Ended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn requests_are_answered_refused_or_told_of_the_end() {
+        let requests = Requests::new(1);
+        let asked = tokio::spawn({
+            let requests = requests.clone();
+            async move { requests.act(Act::Replay(vec![7])).await }
+        });
+        let request = requests.take(1).await.remove(0);
+        assert_eq!(request.act, Act::Replay(vec![7]));
+        request.reply.send(vec![true]).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), [true]);
+
+        let waiting = tokio::spawn({
+            let requests = requests.clone();
+            async move { requests.act(Act::Discard(vec![8])).await }
+        });
+        tokio::task::yield_now().await;
+        let full = requests.act(Act::Discard(vec![9])).await;
+        assert!(matches!(full, Err(OperatorError::Busy { max: 1 })), "{full:?}");
+        requests.close();
+        assert!(matches!(waiting.await.unwrap(), Err(OperatorError::Ended)));
+        let late = requests.act(Act::Replay(vec![1])).await;
+        assert!(matches!(late, Err(OperatorError::Ended)), "{late:?}");
+    }
 }

@@ -32,7 +32,7 @@ struct Items<T> {
 #[derive(Debug, thiserror::Error)]
 #[error("a queue between two stages passed its limit of {limit} items; please report this")]
 pub struct QueueOverflow {
-    limit: usize,
+    pub(crate) limit: usize,
 }
 
 impl<T> Clone for Queue<T> {
@@ -59,6 +59,21 @@ impl<T> Queue<T> {
         drop(into);
         self.0.filled.notify_one();
         if over { Err(QueueOverflow { limit: self.0.limit }) } else { Ok(()) }
+    }
+
+    /// Adds an item if there is room for it. Never waits. A closed queue drops it.
+    pub(crate) fn offer(&self, item: T) -> Result<(), QueueOverflow> {
+        let mut into = self.lock();
+        if into.is_closed {
+            return Ok(());
+        }
+        if into.queue.len() >= self.0.limit {
+            return Err(QueueOverflow { limit: self.0.limit });
+        }
+        into.queue.push_back(item);
+        drop(into);
+        self.0.filled.notify_one();
+        Ok(())
     }
 
     /// Takes up to `most` items, waiting for the first. Cancellation safe.

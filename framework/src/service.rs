@@ -7,17 +7,20 @@ use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::dead_letters::DeadLetters;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::limits::Limits;
-use crate::operator::Requests;
+use crate::operator::{Desk, OperatorError};
 use crate::random;
 use crate::state::{State, StateError};
+use crate::status::{Readiness, Status};
 use crate::store::{Reader, StoreError};
 use crate::stream::Key;
 use crate::tasks::Tasks;
 use crate::vitals::Vitals;
 
+mod begin;
 mod counts;
 mod start;
 mod supervise;
@@ -57,10 +60,10 @@ pub struct Service {
     producer: Producer,
     reader: Arc<dyn Reader>,
     counts: Arc<Counts>,
+    vitals: Arc<Vitals>,
+    desk: Arc<Desk>,
     open: watch::Receiver<usize>,
     stop: watch::Sender<bool>,
-    vitals: Arc<Vitals>,
-    requests: Requests,
     supervisor: Tasks<Result<(), RunError>>,
 }
 
@@ -125,6 +128,21 @@ impl Service {
         &self.counts
     }
 
+    /// What it could not handle: to be looked at, and replayed or discarded.
+    pub fn dead_letters(&self) -> DeadLetters {
+        DeadLetters { desk: Arc::clone(&self.desk) }
+    }
+
+    /// Whether it takes messages in and handles them now, or why not.
+    pub fn ready(&self) -> Readiness {
+        self.desk.ready()
+    }
+
+    /// How it is doing: what its store keeps, and what it has done since it was started.
+    pub async fn status(&self) -> Result<Status, OperatorError> {
+        self.desk.status().await
+    }
+
     /// How many messages are committed and not confirmed by the broker, as it changes.
     pub(crate) fn open(&self) -> watch::Receiver<usize> {
         self.open.clone()
@@ -143,13 +161,14 @@ impl Service {
 
     /// Tells the service to stop, without waiting for it.
     pub(crate) fn begin_stop(&self) {
+        self.vitals.stopping.set(true);
         self.stop.send_replace(true);
     }
 
     /// Stops the service: nothing more is taken in or fetched, what is in progress is handled and
     /// committed, and the store is closed. What was not begun is handled after the next start.
     pub async fn stop(mut self) -> Result<(), RunError> {
-        self.stop.send_replace(true);
+        self.begin_stop();
         let ended = self.ended().await;
         tracing::info!(target: "endwise::service", service = &*self.name, "stopped");
         ended

@@ -29,6 +29,8 @@ pub(crate) struct Vitals {
     pub(crate) in_flight_bytes: Gauge,
     /// It was told to stop.
     pub(crate) stopping: Flag,
+    /// It has ended, whatever the reason.
+    pub(crate) ended: Flag,
 }
 
 /// Whether something is so at the moment.

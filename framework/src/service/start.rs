@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::supervise::{Controls, Role, supervise};
+use super::begin::Parts;
+use super::supervise::{Controls, Ending, Role, supervise};
 use super::{Counts, Service, Setting};
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
 use crate::clock::Clock;
 use crate::consume::Consume;
-use crate::consume::admit::Admit;
 use crate::consume::commit::{Committer, Settled, Work};
-use crate::consume::lane::{KeptJob, Lanes};
+use crate::dead_letters::Components;
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
-use crate::operator::{self, Requests};
+use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{catalog, check_found, resolve, wire};
-use crate::store::{Batch, Entry, Kept, OpenStore, Opened, Reader, Recovered, Store, Subject};
+use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
 use crate::tasks::Tasks;
 use crate::vitals::Vitals;
@@ -65,15 +65,15 @@ impl Service {
 }
 
 /// What ties the parts together.
-struct Lines {
-    work: Queue<Work>,
-    settled: Queue<Settled>,
+pub(super) struct Lines {
+    pub(super) work: Queue<Work>,
+    pub(super) settled: Queue<Settled>,
     /// How many messages are committed and not confirmed by the broker.
-    open: watch::Sender<usize>,
-    stop: watch::Sender<bool>,
-    requests: Requests,
-    counts: Arc<Counts>,
-    vitals: Arc<Vitals>,
+    pub(super) open: watch::Sender<usize>,
+    pub(super) stop: watch::Sender<bool>,
+    pub(super) requests: Requests,
+    pub(super) counts: Arc<Counts>,
+    pub(super) vitals: Arc<Vitals>,
 }
 
 impl Ground {
@@ -91,6 +91,7 @@ impl Ground {
             counts: Arc::new(Counts::new(&self.wiring)),
             vitals: Arc::default(),
         };
+        let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
@@ -136,82 +137,33 @@ impl Ground {
         tasks.spawn(async move { (Role::Consume, consume.run().await) });
         tasks.spawn(async move { (Role::Intake, intake.run().await) });
 
-        let Lines { work, open, stop, counts, requests, vitals, .. } = lines;
+        let Lines { work, open, stop, counts, vitals, requests, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
-        supervisor.spawn(supervise(tasks, controls));
+        let ending = Ending { vitals: Arc::clone(&vitals), requests };
+        supervisor.spawn(async move {
+            let _ending = ending;
+            supervise(tasks, controls).await
+        });
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, open, stop, vitals, requests, supervisor })
+        Ok(Service { name, producer, reader, counts, vitals, desk, open, stop, supervisor })
     }
 }
 
-/// What a consume loop is made of.
-struct Parts<'a> {
-    wiring: Arc<Wiring>,
-    consumer: Box<dyn Consumer>,
-    reader: Arc<dyn Reader>,
-    recovered: Recovered,
-    setting: Setting,
-    lines: &'a Lines,
-}
-
-impl Consume {
-    /// The loop, which has not begun. What the store keeps is in its lanes.
-    fn new(parts: Parts<'_>) -> Self {
-        let Parts { wiring, consumer, reader, recovered, setting, lines } = parts;
-        let Setting { limits, clock, seed, drain } = setting;
-        let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
-        lanes.set_now(clock.now_ms());
-        let admit = Admit::new(&recovered);
-        for kept in recovered.kept {
-            recover(kept, &wiring, &mut lanes);
-        }
-        Consume {
-            wiring,
-            consumer,
-            admit,
-            reader,
-            clock,
-            seed,
-            drain,
-            ended: Queue::new(limits.lanes_max),
-            limits,
-            lanes,
-            decoder: Default::default(),
-            work: lines.work.clone(),
-            settled: lines.settled.clone(),
-            requests: lines.requests.clone(),
-            open: lines.open.subscribe(),
-            totals: lines.vitals.totals.subscribe(),
-            stop: lines.stop.subscribe(),
-            counts: Arc::clone(&lines.counts),
-            vitals: Arc::clone(&lines.vitals),
-            tasks: Tasks::new(),
-            state: Default::default(),
-        }
-    }
-}
-
-/// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that
-/// the app lacks.
-fn recover(kept: Kept, wiring: &Wiring, lanes: &mut Lanes) {
-    let Some(&handler) = wiring.numbers(std::slice::from_ref(&kept.handler)).first() else {
-        return;
-    };
-    let job = KeptJob {
-        handler,
-        position: kept.position,
-        wait: kept.wait,
-        attempts: kept.attempts,
-        late: kept.late,
-        bytes: kept.bytes,
-        is_durable: true,
-        is_suspect: false,
-    };
-    lanes.recover(kept.number, wiring.lane_of(handler), kept.key.as_ref(), job);
+/// Where an operator's questions go.
+fn desk(wiring: &Wiring, reader: &Arc<dyn Reader>, setting: &Setting, lines: &Lines) -> Arc<Desk> {
+    let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
+    Arc::new(Desk {
+        service: Arc::clone(&wiring.service),
+        clock: setting.clock.clone(),
+        reader: Arc::clone(reader),
+        components: Components::of(wiring),
+        operate: Arc::new(lines.requests.clone()),
+        live: Some(Live { vitals, counts }),
+    })
 }
 
 /// What the service reads, from where its store says.

@@ -1,12 +1,16 @@
 //! Supervision: the parts of a service end in an order in which none waits for another that has
 //! gone, whether it is stopped or one of them fails.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::consume::commit::Work;
 use crate::failure::RunError;
+use crate::operator::Requests;
 use crate::queue::Queue;
 use crate::tasks::Tasks;
+use crate::vitals::Vitals;
 
 /// A part of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +19,20 @@ pub(super) enum Role {
     Consume,
     Relay,
     Commit,
+}
+
+/// Says that a service has ended, when it is dropped: also if nobody waited for its end.
+pub(super) struct Ending {
+    pub(super) vitals: Arc<Vitals>,
+    /// Whoever waits for an answer is told.
+    pub(super) requests: Requests,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.vitals.ended.set(true);
+        self.requests.close();
+    }
 }
 
 /// How the parts are told to end.

@@ -89,6 +89,7 @@ pub struct Failure {
 
 /// How a handler ended without an outcome. The order of the variants is a stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum How {
     /// It returned an error.

@@ -5,6 +5,7 @@ use futures::FutureExt;
 use crate::app::App;
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
+use crate::dead_letters::DeadLetters;
 use crate::failure::RunError;
 use crate::intake::IntakeError;
 use crate::message::Message;
@@ -130,6 +131,11 @@ impl TestApp {
     /// The state of a key, as it is durable now; `None` if it has none.
     pub async fn state<S: State>(&self, key: &str) -> Result<Option<S>, ReadError> {
         self.service.state(key).await
+    }
+
+    /// What the service could not handle.
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.service.dead_letters()
     }
 
     /// The service.

@@ -1,0 +1,32 @@
+//! Where an operator's questions and requests go: one desk for the library, the admin socket, and
+//! the tool on a store that no service has open.
+
+use std::sync::Arc;
+
+use super::Operate;
+use crate::clock::Clock;
+use crate::dead_letters::Components;
+use crate::service::Counts;
+use crate::store::Reader;
+use crate::vitals::Vitals;
+
+/// All that is needed to answer for a service.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) service: Arc<str>,
+    pub(crate) clock: Clock,
+    pub(crate) reader: Arc<dyn Reader>,
+    /// Which handlers have one lane for a key.
+    pub(crate) components: Components,
+    /// Who carries out what is asked.
+    pub(crate) operate: Arc<dyn Operate>,
+    /// What is known of a service only while it runs.
+    pub(crate) live: Option<Live>,
+}
+
+/// What a running service says of itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Live {
+    pub(crate) vitals: Arc<Vitals>,
+    pub(crate) counts: Arc<Counts>,
+}

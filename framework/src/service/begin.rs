@@ -1,0 +1,80 @@
+//! How the consume loop begins: with what the store keeps in its lanes.
+
+use std::sync::Arc;
+
+use super::Setting;
+use super::start::Lines;
+use crate::broker::Consumer;
+use crate::consume::Consume;
+use crate::consume::admit::Admit;
+use crate::consume::lane::{KeptJob, Lanes};
+use crate::queue::Queue;
+use crate::store::{Kept, Reader, Recovered};
+use crate::tasks::Tasks;
+use crate::wiring::Wiring;
+
+/// What a consume loop is made of.
+pub(super) struct Parts<'a> {
+    pub(super) wiring: Arc<Wiring>,
+    pub(super) consumer: Box<dyn Consumer>,
+    pub(super) reader: Arc<dyn Reader>,
+    pub(super) recovered: Recovered,
+    pub(super) setting: Setting,
+    pub(super) lines: &'a Lines,
+}
+
+impl Consume {
+    /// The loop, which has not begun. What the store keeps is in its lanes.
+    pub(super) fn new(parts: Parts<'_>) -> Self {
+        let Parts { wiring, consumer, reader, recovered, setting, lines } = parts;
+        let Setting { limits, clock, seed, drain } = setting;
+        let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
+        lanes.set_now(clock.now_ms());
+        let admit = Admit::new(&recovered);
+        for kept in recovered.kept {
+            recover(kept, &wiring, &mut lanes);
+        }
+        Consume {
+            wiring,
+            consumer,
+            admit,
+            reader,
+            clock,
+            seed,
+            drain,
+            ended: Queue::new(limits.lanes_max),
+            limits,
+            lanes,
+            decoder: Default::default(),
+            work: lines.work.clone(),
+            settled: lines.settled.clone(),
+            requests: lines.requests.clone(),
+            open: lines.open.subscribe(),
+            totals: lines.vitals.totals.subscribe(),
+            stop: lines.stop.subscribe(),
+            counts: Arc::clone(&lines.counts),
+            vitals: Arc::clone(&lines.vitals),
+            tasks: Tasks::new(),
+            state: Default::default(),
+        }
+    }
+}
+
+/// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that
+/// the app lacks.
+fn recover(kept: Kept, wiring: &Wiring, lanes: &mut Lanes) {
+    let Some(&handler) = wiring.numbers(std::slice::from_ref(&kept.handler)).first() else {
+        return;
+    };
+    let job = KeptJob {
+        handler,
+        position: kept.position,
+        wait: kept.wait,
+        attempts: kept.attempts,
+        late: kept.late,
+        bytes: kept.bytes,
+        is_durable: true,
+        is_suspect: false,
+    };
+    lanes.recover(kept.number, wiring.lane_of(handler), kept.key.as_ref(), job);
+}

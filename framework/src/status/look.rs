@@ -1,0 +1,119 @@
+//! Looking a service's status up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Closed, KeptStatus, Readiness, Reason, RunningStatus, Status, TimerStatus, closed_by};
+use crate::dead_letters::Lanes;
+use crate::operator::{Desk, Live, OperatorError};
+use crate::store::Totals;
+
+/// How many closed lanes a status names.
+const CLOSED_SHOWN: usize = 20;
+
+impl Desk {
+    /// Whether the service is ready, as its parts say.
+    pub(crate) fn ready(&self) -> Readiness {
+        match &self.live {
+            Some(live) => live.ready(),
+            None => Readiness { reasons: vec![Reason::Ended] },
+        }
+    }
+
+    /// How the service is doing.
+    pub(crate) async fn status(&self) -> Result<Status, OperatorError> {
+        let totals = self.reader.totals().await?;
+        let first = self.reader.timers(None, 1).await?.into_iter().next();
+        Ok(Status {
+            service: Arc::clone(&self.service),
+            at_ms: self.clock.now_ms(),
+            readiness: self.ready(),
+            kept: self.kept(totals).await?,
+            timers: TimerStatus {
+                count: totals.timers,
+                next_due_ms: first.map(|timer| timer.id.due_ms),
+            },
+            outbox: totals.outbox,
+            running: self.live.as_ref().map(Live::running),
+        })
+    }
+
+    async fn kept(&self, totals: Totals) -> Result<KeptStatus, OperatorError> {
+        let lanes = Lanes::read(self).await?;
+        let mut dead_by_handler = BTreeMap::new();
+        for letter in lanes.dead() {
+            *dead_by_handler.entry(Arc::clone(&letter.handler)).or_default() += 1;
+        }
+        let Totals { held, waiting, dead, kept_bytes: bytes, invalid, .. } = totals;
+        Ok(KeptStatus {
+            held,
+            waiting,
+            dead,
+            bytes,
+            oldest_held_ms: lanes.held().map(|kept| kept.since_ms).min(),
+            dead_by_handler,
+            closed: closed(&lanes),
+            invalid,
+        })
+    }
+}
+
+/// What closes lanes, those that hold up most first.
+fn closed(lanes: &Lanes) -> Vec<Closed> {
+    let mut by_closer: BTreeMap<u64, Closed> = BTreeMap::new();
+    for kept in lanes.held() {
+        let hold = lanes.hold(kept);
+        let Some(number) = closed_by(&hold) else { continue };
+        let Some(closer) = lanes.get(number) else { continue };
+        let closed = by_closer.entry(number).or_insert_with(|| Closed {
+            handler: Arc::clone(&closer.handler),
+            key: closer.key.clone(),
+            waits_for: hold.waits_for,
+            held: 0,
+            since_ms: hold.since_ms,
+        });
+        closed.held += 1;
+        closed.since_ms = closed.since_ms.min(hold.since_ms);
+    }
+    let mut all: Vec<Closed> = by_closer.into_values().collect();
+    all.sort_by_key(|closed| std::cmp::Reverse(closed.held));
+    all.truncate(CLOSED_SHOWN);
+    all
+}
+
+impl Live {
+    fn ready(&self) -> Readiness {
+        let vitals = &self.vitals;
+        if vitals.ended.is_set() {
+            return Readiness { reasons: vec![Reason::Ended] };
+        }
+        let mut reasons = Vec::new();
+        let left = vitals.probation.now() as u64;
+        if left > 0 {
+            reasons.push(Reason::Probation { left });
+        }
+        let flags = [
+            (&vitals.holds_full, Reason::HoldsFull),
+            (&vitals.timers_full, Reason::TimersFull),
+            (&vitals.outbox_full, Reason::OutboxFull),
+            (&vitals.no_room, Reason::NoRoom),
+            (&vitals.stopping, Reason::Stopping),
+        ];
+        reasons.extend(flags.iter().filter(|(flag, _)| flag.is_set()).map(|(_, reason)| *reason));
+        Readiness { reasons }
+    }
+
+    fn running(&self) -> RunningStatus {
+        let Live { vitals, counts } = self;
+        RunningStatus {
+            in_flight: vitals.in_flight.now() as u64,
+            in_flight_bytes: vitals.in_flight_bytes.now() as u64,
+            in_flight_most: vitals.in_flight.most() as u64,
+            in_flight_bytes_most: vitals.in_flight_bytes.most() as u64,
+            fetched: counts.fetched(),
+            duplicates: counts.duplicates(),
+            handled: counts.handled().map(|(name, count)| (name.into(), count)).collect(),
+            lag: None,
+        }
+    }
+}
