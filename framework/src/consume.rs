@@ -29,6 +29,7 @@ mod arrive;
 mod drain;
 mod finish;
 mod keep;
+pub(crate) mod probation;
 mod requests;
 mod room;
 
@@ -39,6 +40,7 @@ pub use decode::Invalid;
 use dispatch::{Dispatcher, Ran};
 use drain::Drain;
 use lane::{Lanes, Run};
+use probation::Probation;
 use requests::Open;
 
 /// The loop of one service.
@@ -66,6 +68,7 @@ pub(crate) struct Consume {
     pub(crate) counts: Arc<crate::service::Counts>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: Tasks<Result<(), RunError>>,
+    pub(crate) probation: Probation,
     pub(crate) state: InFlight,
 }
 
@@ -102,6 +105,7 @@ impl Consume {
         loop {
             self.look()?;
             if self.has_ended() {
+                self.close_marks();
                 return Ok(());
             }
             let is_held_up = self.is_held_up();
@@ -132,6 +136,7 @@ impl Consume {
         let now = self.clock.now_ms();
         self.lanes.set_now(now);
         self.look_at_stop(now);
+        self.look_at_probation(now);
         if self.state.slow_look_ms.is_some_and(|due| due <= now) {
             self.state.slow_look_ms = None;
             self.lanes.list_slow();
@@ -139,8 +144,10 @@ impl Consume {
         for spent in self.lanes.wake() {
             self.spend(spent)?;
         }
-        for hold in self.lanes.holds() {
-            self.hold(hold)?;
+        if !self.is_probation() {
+            for hold in self.lanes.holds() {
+                self.hold(hold)?;
+            }
         }
         self.tell_live();
         self.vitals.in_flight.set(self.state.records);
@@ -163,11 +170,18 @@ impl Consume {
             Some(self.state.slow_look_ms.unwrap_or(due))
         };
         self.state.slow_look_ms = slow;
-        [slow, self.lanes.next_wake(), self.state.drain.deadline()].into_iter().flatten().min()
+        let (wake, stop) = (self.lanes.next_wake(), self.state.drain.deadline());
+        [slow, wake, stop, self.probation_until()].into_iter().flatten().min()
     }
 
     /// Starts the lanes that are ready, some to a task, as many as may run.
     fn start_lanes(&mut self) {
+        if self.is_probation() {
+            if let Some(run) = self.next_suspect() {
+                self.start_runs(vec![run]);
+            }
+            return;
+        }
         while self.lanes.has_ready()
             && self.state.lanes < self.limits.lanes_max
             && self.state.kept_bytes < self.limits.in_flight_bytes_max
@@ -175,15 +189,20 @@ impl Consume {
             let most = self.limits.task_lanes_max.min(self.limits.lanes_max - self.state.lanes);
             let lanes = &mut self.lanes;
             let runs: Vec<Run> = std::iter::from_fn(|| lanes.start()).take(most).collect();
-            self.state.lanes += runs.len();
-            self.state.kept_bytes += runs.iter().map(Run::kept_bytes).sum::<usize>();
-            let dispatcher = Dispatcher {
-                wiring: Arc::clone(&self.wiring),
-                reader: Arc::clone(&self.reader),
-                clock: self.clock.clone(),
-            };
-            self.tasks.spawn(dispatcher.run(runs, self.ended.clone()));
+            self.start_runs(runs);
         }
+    }
+
+    fn start_runs(&mut self, mut runs: Vec<Run>) {
+        self.mark(&mut runs);
+        self.state.lanes += runs.len();
+        self.state.kept_bytes += runs.iter().map(Run::kept_bytes).sum::<usize>();
+        let dispatcher = Dispatcher {
+            wiring: Arc::clone(&self.wiring),
+            reader: Arc::clone(&self.reader),
+            clock: self.clock.clone(),
+        };
+        self.tasks.spawn(dispatcher.run(runs, self.ended.clone()));
     }
 
     async fn on_settled(&mut self, settled: Vec<Settled>) -> Result<(), RunError> {

@@ -7,13 +7,14 @@
 //!
 //! A file that cannot be read or written never stops a service: it goes on without marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use crate::stream::Position;
+use crate::store::{Recovered, Wait};
+use crate::stream::{Position, Ranges};
 
 mod book;
 mod mark;
@@ -90,6 +91,27 @@ impl Suspects {
             return 0;
         }
         self.0.get(&Mark::of(position, handler)).copied().unwrap_or_default()
+    }
+
+    /// Takes those off the list that the store says are done, or wait for something: they did not
+    /// run when the process died, or what became of them was written down before.
+    pub(crate) fn drop_done(&mut self, recovered: &Recovered, now_ms: u64) {
+        if self.is_empty() {
+            return;
+        }
+        let may_run = |wait: &Wait| match wait {
+            Wait::Held => true,
+            Wait::Until(due) => *due <= now_ms,
+            Wait::Dead { .. } => false,
+        };
+        let kept = recovered.kept.iter().filter(|kept| may_run(&kept.wait));
+        let kept: BTreeSet<Mark> =
+            kept.map(|kept| Mark::of(&kept.position, &kept.handler)).collect();
+        let streams = recovered.inbox.iter().map(|(id, done)| (mark::of_stream(id), done));
+        let partitions = recovered.cursors.iter().map(|(id, done)| (mark::of_partition(id), done));
+        let done: BTreeMap<u64, &Ranges> = streams.chain(partitions).collect();
+        let is_done = |mark: &Mark| done.get(&mark.from).is_some_and(|d| d.contains(mark.number));
+        self.0.retain(|mark, _| kept.contains(mark) || !is_done(mark));
     }
 
     /// Takes it off the list: it has been seen to.

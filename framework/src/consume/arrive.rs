@@ -20,6 +20,7 @@ const REFUSED_MAX: u32 = 1_000;
 impl Consume {
     pub(super) fn on_records(&mut self, records: Vec<Record>) -> Result<(), RunError> {
         let mut digest = Vec::new();
+        self.extend_probation();
         for record in records {
             let reference = RecordRef::of(&record);
             self.state.records += 1;
@@ -97,6 +98,7 @@ impl Consume {
         match admission {
             Admission::Joined => self.counts.count_duplicates(1),
             Admission::Duplicate => {
+                self.clear_all(&position);
                 self.counts.count_duplicates(1);
                 self.settle_with(position.clone(), vec![record], Ticket::Copy(position, 0))?;
             }
@@ -161,7 +163,7 @@ impl Consume {
                 handlers: Arc::clone(&names),
                 number: 0,
                 kept: None,
-                is_suspect: false,
+                is_suspect: self.is_suspect(&envelope.position, handler),
             };
             self.lanes.add(self.wiring.lane_of(handler), envelope.key.as_ref(), job);
         }

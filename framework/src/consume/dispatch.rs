@@ -43,13 +43,15 @@ pub(crate) struct Ran {
     /// What did not run any more.
     pub(crate) rest: VecDeque<Job>,
     pub(crate) states: Vec<(usize, StoredState)>,
+    /// With what else it was marked as running.
+    pub(crate) batch: u64,
 }
 
 impl Ran {
     /// A run of which nothing was begun.
     fn none(run: Loaded) -> Self {
-        let Loaded { lane, number, jobs: rest, states } = run;
-        Ran { lane, number, handled: Vec::new(), failed: None, rest, states }
+        let Loaded { lane, number, jobs: rest, states, batch, .. } = run;
+        Ran { lane, number, handled: Vec::new(), failed: None, rest, states, batch }
     }
 }
 
@@ -77,6 +79,8 @@ struct Loaded {
     number: u64,
     jobs: VecDeque<Job>,
     states: Vec<(usize, StoredState)>,
+    batch: u64,
+    is_condemned: bool,
 }
 
 /// What deliveries are run with.
@@ -121,7 +125,7 @@ impl Dispatcher {
 
 /// Runs a lane's jobs until the last, or until one fails.
 async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> {
-    let Loaded { lane, number, mut jobs, mut states } = run;
+    let Loaded { lane, number, mut jobs, mut states, batch, is_condemned } = run;
     let mut handled = Vec::with_capacity(jobs.len());
     let (mut buffer, mut failed, mut sends) = (Vec::new(), None, 0);
     while sends < SENDS_MAX
@@ -133,7 +137,13 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
         if !job.envelope.digest_fits(&mut buffer) {
             return Err(RunError::Changed { position: Box::new(job.envelope.position.clone()) });
         }
-        match attempt(&dispatcher.clock, handler, &job, &states).await {
+        let attempt = match is_condemned {
+            true => {
+                Err((How::Killed, "the process died again and again while it ran alone".into()))
+            }
+            false => attempt(&dispatcher.clock, handler, &job, &states).await,
+        };
+        match attempt {
             Ok(outcome) => {
                 sends += outcome.sends.len();
                 handled.push(take(&dispatcher.wiring, handler, job, outcome, &mut states));
@@ -144,7 +154,7 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
             }
         }
     }
-    Ok(Ran { lane, number, handled, failed, rest: jobs, states })
+    Ok(Ran { lane, number, handled, failed, rest: jobs, states, batch })
 }
 
 /// One attempt of a handler at a message.

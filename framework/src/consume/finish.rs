@@ -19,6 +19,7 @@ impl Consume {
         let mut work = Vec::with_capacity(ended.len());
         let mut completed = Vec::new();
         for ran in ended {
+            self.unmark(&ran);
             self.state.lanes = self.state.lanes.saturating_sub(1);
             let queued = ran.handled.len();
             for handled in ran.handled {
@@ -93,6 +94,7 @@ impl Consume {
         match verdict {
             Verdict::Applied | Verdict::Already => {
                 self.counts.count_handled(job.handler);
+                self.clear(&job);
                 self.lanes.committed(lane, &job);
             }
             Verdict::Conflict => {

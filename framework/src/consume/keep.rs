@@ -130,7 +130,10 @@ impl Consume {
         records: Vec<RecordRef>,
     ) -> Result<(), RunError> {
         match verdict {
-            Verdict::Applied | Verdict::Already => self.lanes.kept(lane, &job),
+            Verdict::Applied | Verdict::Already => {
+                self.clear(&job);
+                self.lanes.kept(lane, &job);
+            }
             Verdict::Conflict => {
                 self.reopen(&job, records);
                 self.lanes.keep_refused(lane, job);

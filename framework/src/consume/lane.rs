@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crate::envelope::Envelope;
 use crate::hash::FastMap;
 use crate::store::StoredState;
-use crate::stream::Key;
+use crate::stream::{Key, Position};
 
 mod keeping;
 mod one;
@@ -65,9 +65,24 @@ pub(crate) struct Run {
     /// The states that the lane's last outcomes left, by the states' numbers. Those that are not
     /// here are read from the store: all of the lane's outcomes are durable then.
     pub(crate) states: Vec<(usize, StoredState)>,
+    /// With what else it is marked as running.
+    pub(crate) batch: u64,
+    /// It is not run: the process died too often while it ran alone.
+    pub(crate) is_condemned: bool,
 }
 
 impl Run {
+    /// Its deliveries, in order: handlers and messages.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = (usize, &Position)> {
+        let kept = self.kept.iter().map(|(_, kept)| (kept.handler, &kept.position));
+        kept.chain(self.jobs.iter().map(|job| (job.handler, &job.envelope.position)))
+    }
+
+    /// The first of them.
+    pub(crate) fn first(&self) -> Option<(usize, &Position)> {
+        self.deliveries().next()
+    }
+
     /// Bytes that are to be read from the store for it.
     pub(crate) fn kept_bytes(&self) -> usize {
         self.kept.iter().map(|(_, kept)| kept.bytes as usize).sum()
@@ -181,6 +196,15 @@ impl Lanes {
         self.start_lane(id, 1)
     }
 
+    /// Whether one of those may run now.
+    pub(crate) fn has_ready_suspect(&self) -> bool {
+        let ready = |id: &LaneId| {
+            let lane = self.lanes.get(id.0).and_then(Option::as_ref);
+            lane.is_some_and(|lane| lane.is_ready)
+        };
+        self.suspects.iter().any(ready)
+    }
+
     fn start_lane(&mut self, id: LaneId, most: usize) -> Option<Run> {
         let (mut number, now) = (self.next_number, self.now_ms);
         let lane = self.get_mut(id)?;
@@ -209,13 +233,12 @@ impl Lanes {
                 break;
             }
         }
-        lane.running = jobs
-            .front()
-            .map(|job| (job.handler, job.envelope.position.clone()))
-            .or_else(|| kept.first().map(|(_, one)| (one.handler, one.position.clone())));
         let (run, states) = (lane.run, std::mem::take(&mut lane.states));
+        let (batch, is_condemned) = (0, false);
+        let run = Run { lane: id, number: run, kept, jobs, states, batch, is_condemned };
+        lane.running = run.first().map(|(handler, position)| (handler, position.clone()));
         self.next_number = number;
-        Some(Run { lane: id, number: run, kept, jobs, states })
+        Some(run)
     }
 
     /// How many lanes go on by themselves: those that wait behind a dead letter do not.

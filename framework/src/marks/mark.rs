@@ -30,13 +30,13 @@ impl Mark {
 const STREAM: u64 = 1;
 const PARTITION: u64 = 2;
 
-fn of_stream(id: &StreamId) -> u64 {
+pub(super) fn of_stream(id: &StreamId) -> u64 {
     let StreamId { service, store, epoch, topic, slot } = id;
     let numbers = hash(STREAM, *store, u64::from(*epoch) << 8 | u64::from(slot.0));
     xxh3_64_with_seed(topic.as_bytes(), xxh3_64_with_seed(service.as_bytes(), numbers))
 }
 
-fn of_partition(id: &PartitionId) -> u64 {
+pub(super) fn of_partition(id: &PartitionId) -> u64 {
     let PartitionId { cluster, topic, incarnation, partition } = id;
     let numbers = hash(PARTITION, *incarnation, (*partition).into());
     xxh3_64_with_seed(topic.as_bytes(), xxh3_64_with_seed(cluster.as_bytes(), numbers))

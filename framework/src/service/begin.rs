@@ -8,6 +8,7 @@ use crate::broker::Consumer;
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::lane::{KeptJob, Lanes};
+use crate::consume::probation::Probation;
 use crate::queue::Queue;
 use crate::store::{Kept, Reader, Recovered};
 use crate::tasks::Tasks;
@@ -20,19 +21,20 @@ pub(super) struct Parts<'a> {
     pub(super) reader: Arc<dyn Reader>,
     pub(super) recovered: Recovered,
     pub(super) setting: Setting,
+    pub(super) probation: Probation,
     pub(super) lines: &'a Lines,
 }
 
 impl Consume {
     /// The loop, which has not begun. What the store keeps is in its lanes.
     pub(super) fn new(parts: Parts<'_>) -> Self {
-        let Parts { wiring, consumer, reader, recovered, setting, lines } = parts;
+        let Parts { wiring, consumer, reader, recovered, setting, probation, lines } = parts;
         let Setting { limits, clock, seed, drain } = setting;
         let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
         lanes.set_now(clock.now_ms());
         let admit = Admit::new(&recovered);
         for kept in recovered.kept {
-            recover(kept, &wiring, &mut lanes);
+            recover(kept, &wiring, &probation, &mut lanes);
         }
         Consume {
             wiring,
@@ -55,6 +57,7 @@ impl Consume {
             counts: Arc::clone(&lines.counts),
             vitals: Arc::clone(&lines.vitals),
             tasks: Tasks::new(),
+            probation,
             state: Default::default(),
         }
     }
@@ -62,10 +65,11 @@ impl Consume {
 
 /// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that
 /// the app lacks.
-fn recover(kept: Kept, wiring: &Wiring, lanes: &mut Lanes) {
+fn recover(kept: Kept, wiring: &Wiring, probation: &Probation, lanes: &mut Lanes) {
     let Some(&handler) = wiring.numbers(std::slice::from_ref(&kept.handler)).first() else {
         return;
     };
+    let is_suspect = probation.is_suspect(&kept.position, &kept.handler);
     let job = KeptJob {
         handler,
         position: kept.position,
@@ -74,7 +78,7 @@ fn recover(kept: Kept, wiring: &Wiring, lanes: &mut Lanes) {
         late: kept.late,
         bytes: kept.bytes,
         is_durable: true,
-        is_suspect: false,
+        is_suspect,
     };
     lanes.recover(kept.number, wiring.lane_of(handler), kept.key.as_ref(), job);
 }

@@ -1,5 +1,6 @@
 //! Starting: everything is checked and opened first, then the parts run.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
@@ -12,16 +13,18 @@ use crate::broker::{Broker, Consumer, Publisher, Subscription};
 use crate::clock::Clock;
 use crate::consume::Consume;
 use crate::consume::commit::{Committer, Settled, Work};
+use crate::consume::probation::Probation;
 use crate::dead_letters::Components;
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
+use crate::marks::{self, Marks, Suspects};
 use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{catalog, check_found, resolve, wire};
 use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
-use crate::tasks::Tasks;
+use crate::tasks::{Tasks, blocking};
 use crate::vitals::Vitals;
 use crate::wiring::Wiring;
 
@@ -35,6 +38,7 @@ struct Ground {
     consumer: Box<dyn Consumer>,
     publisher: Box<dyn Publisher>,
     setting: Setting,
+    probation: Probation,
 }
 
 /// More items than any queue between two stages can hold within the limits: passing it is an
@@ -49,7 +53,7 @@ impl Service {
         setting: Setting,
     ) -> Result<Service, RunError> {
         let wiring = Arc::new(wire(&app)?);
-        let Opened { mut store, reader, found, directory: _ } =
+        let Opened { mut store, reader, found, directory } =
             store.open(Arc::clone(&app.name)).await?;
         let catalog = catalog(&wiring);
         let renames = resolve(&app.renames, &catalog)?;
@@ -58,10 +62,36 @@ impl Service {
         let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
         pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
-        let ground =
-            Ground { wiring, broker, store, reader, recovered, consumer, publisher, setting };
+        let probation = probation(directory, &recovered, &setting.clock).await?;
+        let ground = Ground {
+            wiring,
+            broker,
+            store,
+            reader,
+            recovered,
+            consumer,
+            publisher,
+            setting,
+            probation,
+        };
         ground.run()
     }
+}
+
+/// What ran when the process died that had this store open before, if it died.
+async fn probation(
+    directory: Option<PathBuf>,
+    recovered: &Recovered,
+    clock: &Clock,
+) -> Result<Probation, RunError> {
+    let Some(directory) = directory else {
+        return Ok(Probation::new(Marks::off(), Suspects::default()));
+    };
+    let store = recovered.store;
+    let open = move || Marks::open(&directory, store, marks::Limits::default());
+    let (marks, mut suspects) = blocking(open).await?;
+    suspects.drop_done(recovered, clock.now_ms());
+    Ok(Probation::new(marks, suspects))
 }
 
 /// What ties the parts together.
@@ -129,6 +159,7 @@ impl Ground {
             reader: self.reader,
             recovered: self.recovered,
             setting: self.setting,
+            probation: self.probation,
             lines: &lines,
         });
         let mut tasks = Tasks::new();
