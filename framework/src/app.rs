@@ -1,6 +1,7 @@
 //! The app: what a service consists of. `run` says on what it runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tower::{Layer, Service as TowerService};
 
@@ -11,6 +12,7 @@ use crate::error::BoxError;
 use crate::failure::RunError;
 use crate::handler::{Entry, HandlerService, Handlers, Layers};
 use crate::outcome::Outcome;
+use crate::policy::{Level, Retry};
 use crate::service::{Service, Setting};
 use crate::store::{OpenStore, Renames};
 
@@ -37,6 +39,7 @@ pub struct App {
     pub(crate) dependencies: Dependencies,
     pub(crate) entries: Vec<Entry>,
     pub(crate) renames: Renames,
+    pub(crate) on_failure: Level,
 }
 
 impl App {
@@ -49,6 +52,7 @@ impl App {
             dependencies: Dependencies::default(),
             entries: Vec::new(),
             renames: Renames::default(),
+            on_failure: Level::default(),
         }
     }
 
@@ -87,6 +91,27 @@ impl App {
     /// were added where they share a state.
     pub fn handlers(mut self, handlers: Handlers) -> Self {
         self.entries.extend(handlers.into_entries());
+        self
+    }
+
+    /// How a failed attempt of any handler is tried again, where neither the handler nor its group
+    /// says it. Said twice, the later counts.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.on_failure = self.on_failure.with_retry(retry);
+        self
+    }
+
+    /// How long an attempt of any handler may take, where neither the handler nor its group says
+    /// it; see [`Handlers::timeout`].
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.on_failure.timeout = Some(timeout);
+        self
+    }
+
+    /// After how many deaths of the process, while it ran alone, a message is a dead letter, where
+    /// neither its handler nor that one's group says it; see [`Handlers::crashes`].
+    pub fn crashes(mut self, crashes: u32) -> Self {
+        self.on_failure.crashes = Some(crashes);
         self
     }
 

@@ -27,7 +27,7 @@ pub use mutable::MutArgument;
 #[diagnostic::on_unimplemented(
     message = "a handler cannot take `{Self}` by value here",
     label = "not read from a delivery",
-    note = "by value: first the one message, then `Attempt`, `Headers`, `MessageId` or a type of yours that implements `FromDelivery`",
+    note = "by value: first the one message, then `Attempt`, `Headers`, `Late`, `MessageId` or a type of yours that implements `FromDelivery`",
     note = "the key's state is taken by `&mut {Self}`, a dependency by `&{Self}`"
 )]
 pub trait FromDelivery: Sized + Send {
@@ -42,6 +42,40 @@ pub struct Attempt(pub u32);
 impl FromDelivery for Attempt {
     fn from_delivery(delivery: &Delivery) -> Result<Self, BoxError> {
         Ok(Attempt(delivery.attempt()))
+    }
+}
+
+/// Whether messages of its key that were sent after it may have been handled before it: it is a
+/// dead letter that is replayed after the handler's `gap = skip("..")` let those go on.
+///
+/// ```
+/// use framework::prelude::*;
+///
+/// #[derive(Message, Serialize, Deserialize)]
+/// #[message(key = sensor)]
+/// struct Reading {
+///     sensor: u32,
+///     celsius: i16,
+/// }
+///
+/// #[derive(State, Default, Serialize, Deserialize)]
+/// struct Latest {
+///     celsius: i16,
+/// }
+///
+/// #[handler(gap = skip("30s"))]
+/// async fn read(reading: Reading, latest: &mut Latest, Late(is_late): Late) {
+///     if !is_late {
+///         latest.celsius = reading.celsius;
+///     }
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Late(pub bool);
+
+impl FromDelivery for Late {
+    fn from_delivery(delivery: &Delivery) -> Result<Self, BoxError> {
+        Ok(Late(delivery.is_late()))
     }
 }
 

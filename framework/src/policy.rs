@@ -1,10 +1,14 @@
 //! Policies: what a handler asks of the framework, as data.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use crate::error::HandlerError;
+mod level;
+mod retry;
+
+pub(crate) use level::Level;
+pub use retry::Retry;
+pub(crate) use retry::Unless;
 
 /// In which order a handler's messages are handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -27,31 +31,6 @@ pub enum Gap {
     /// After so long they go on without it: availability. It is handled
     /// [late](crate::delivery::Delivery::is_late) when it is replayed.
     Skip(Duration),
-}
-
-/// How a failed attempt is tried again. What is not said is taken from the next level: a
-/// handler's from its group's, that from the app's, that from the defaults.
-#[derive(Clone, Default)]
-pub struct Retry {
-    pub(crate) attempts: Option<u32>,
-    pub(crate) min: Option<Duration>,
-    pub(crate) max: Option<Duration>,
-    pub(crate) unless: Option<Unless>,
-}
-
-/// Decides of an error whether trying again cannot help.
-pub(crate) type Unless = Arc<dyn Fn(&HandlerError) -> bool + Send + Sync>;
-
-impl fmt::Debug for Retry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Retry { attempts, min, max, unless } = self;
-        f.debug_struct("Retry")
-            .field("attempts", attempts)
-            .field("min", min)
-            .field("max", max)
-            .field("unless", &unless.is_some())
-            .finish()
-    }
 }
 
 /// All that one handler asks for on failure, complete.
@@ -87,11 +66,15 @@ impl Default for OnFailure {
 }
 
 impl OnFailure {
-    /// How long to wait after that many failed attempts: exponential back-off with jitter, above
-    /// `min`. `random` is uniform.
+    /// How long to wait after that many failed attempts: exponential back-off with full jitter,
+    /// above `min`. `random` is uniform, and comes of the service's seed.
     ///
-    /// The idea: Brooker, "Exponential Backoff and Jitter" (AWS architecture blog, 2015), "full
-    /// jitter", here between `min` and the back-off instead of between 0 and it.
+    /// The wait is uniform between `min` and the back-off, which is `min` doubled for each failed
+    /// attempt, `max` at most. So the first wait is 1 to 2 times `min`, the second 1 to 4 times.
+    ///
+    /// The idea: Brooker, "Exponential Backoff and Jitter" (AWS architecture blog, 2015). There
+    /// the jitter reaches down to 0; here it ends at `min`, so that what is busy is left alone
+    /// that long for certain.
     pub(crate) fn wait(&self, failed: u32, random: u64) -> Duration {
         let doubled = self.min.saturating_mul(1u32.checked_shl(failed.min(31)).unwrap_or(u32::MAX));
         let most = doubled.min(self.max).max(self.min);

@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use crate::app::App;
 use crate::handler::{Location, Spec};
-use crate::policy::{OnFailure, Order};
+use crate::policy::Order;
 use crate::store::{Catalog, Found, Renames};
 use crate::wiring::{Route, Topic, Wired, Wiring};
 
 mod component;
+mod failing;
 mod renames;
 
 pub(crate) use renames::resolve;
@@ -105,6 +106,38 @@ pub enum StartError {
         /// The other.
         second: &'static str,
     },
+    /// Handlers that share a state ask for different gaps.
+    #[error(
+        "handlers {first:?} and {second:?} share a state and differ in their gap: give both the \
+         same, #[handler(gap = ..)]"
+    )]
+    UnlikeGap {
+        /// One handler.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// A handler without an order says what becomes of it behind a dead letter.
+    #[error(
+        "handler {handler:?} ({location}) says gap with order = none: nothing waits behind its \
+         dead letters; take one of the two away"
+    )]
+    GapWithoutOrder {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+    },
+    /// What is asked for on failure makes no sense.
+    #[error("handler {handler:?} ({location}) cannot be tried as its levels say: {problem}")]
+    OnFailure {
+        /// The handler.
+        handler: &'static str,
+        /// Where it is written.
+        location: Location,
+        /// What does not fit, and what to say.
+        problem: Arc<str>,
+    },
     /// The store has unfinished work for a handler that the app lacks.
     #[error(
         "the store has unfinished work for handler {handler:?}, which the app lacks: list it, or \
@@ -173,7 +206,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
             component,
             states: spec.states.iter().filter_map(|state| number(state.name)).collect(),
             order: spec.order,
-            on_failure: OnFailure::default(),
+            on_failure: failing::on_failure(entry, &app.on_failure)?,
         });
     }
     Ok(Wiring { service: Arc::clone(&app.name), handlers, states, routes: routes(app) })

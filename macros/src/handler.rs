@@ -7,6 +7,7 @@ use syn::{Attribute, Error, Result, Signature, Visibility};
 
 mod arguments;
 mod options;
+mod retry;
 mod service;
 
 use arguments::Argument;
@@ -96,13 +97,13 @@ fn define(options: TokenStream, function: &Function) -> Result<TokenStream> {
     let place = signature.ident.span();
     let location = quote_spanned!(place=>
         ::framework::handler::Location::new(::core::file!(), ::core::line!()));
-    let order = options.order();
+    let asked = options.asked();
     let described = rest.iter().filter_map(Argument::described);
     let service = service::of(signature, message, &rest);
     let serve = Ident::new("serve", place);
     Ok(quote! {
         ::framework::handler::Definition::new::<#message>(#name, #location)
-            #order
+            #(#asked)*
             #(#described)*
             .#serve(#service)
     })

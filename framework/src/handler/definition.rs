@@ -2,6 +2,7 @@
 
 use std::any::type_name;
 use std::fmt;
+use std::time::Duration;
 
 use tower::Service;
 
@@ -12,7 +13,7 @@ use crate::dependencies::{Dependencies, MissingDependency};
 use crate::error::BoxError;
 use crate::message::Input;
 use crate::outcome::Outcome;
-use crate::policy::Order;
+use crate::policy::{Gap, Level, Order, Retry};
 use crate::state::StateSpec;
 use crate::wiring::KeyOf;
 
@@ -32,10 +33,25 @@ pub struct Spec {
     pub states: Vec<StateSpec>,
     /// In which order it takes its messages.
     pub order: Order,
+    /// How it is tried again; what it does not say is said further out.
+    pub retry: Retry,
+    /// How long an attempt may take, if it says so itself.
+    pub timeout: Option<Duration>,
+    /// What becomes of a key's messages behind a dead letter, if it says so.
+    pub gap: Option<Gap>,
+    /// How many deaths of the process a message may cause, if it says so itself.
+    pub crashes: Option<u32>,
     /// The types that it takes by `&T`.
     pub dependencies: Vec<&'static str>,
     /// Where it is written.
     pub location: Location,
+}
+
+impl Spec {
+    /// What it asks for on failure.
+    pub(crate) fn level(&self) -> Level {
+        Level { retry: self.retry.clone(), timeout: self.timeout, crashes: self.crashes }
+    }
 }
 
 /// A place in the source.
@@ -80,6 +96,10 @@ impl Definition {
             keyed: I::KEYED,
             states: Vec::new(),
             order: Order::default(),
+            retry: Retry::new(),
+            timeout: None,
+            gap: None,
+            crashes: None,
             dependencies: Vec::new(),
             location,
         };
@@ -120,6 +140,32 @@ impl Defining {
     /// In which order it takes its messages.
     pub fn order(mut self, order: Order) -> Self {
         self.spec.order = order;
+        self
+    }
+
+    /// How a failed attempt is tried again.
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.spec.retry = retry;
+        self
+    }
+
+    /// How long an attempt may take: more than zero. One that takes longer is dropped where it
+    /// is, and has failed.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.spec.timeout = Some(timeout);
+        self
+    }
+
+    /// What becomes of a key's messages behind one that has become a dead letter.
+    pub fn gap(mut self, gap: Gap) -> Self {
+        self.spec.gap = Some(gap);
+        self
+    }
+
+    /// After how many deaths of the process, while it ran alone, a message is a dead letter: at
+    /// least 1.
+    pub fn crashes(mut self, crashes: u32) -> Self {
+        self.spec.crashes = Some(crashes);
         self
     }
 

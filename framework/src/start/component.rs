@@ -14,6 +14,10 @@ pub(super) fn components(specs: &[&Spec]) -> Result<Vec<usize>, StartError> {
             if spec.order != other.order {
                 return Err(StartError::UnlikeOrder { first: other.name, second: spec.name });
             }
+            // The lanes are the component's, so whether one goes on behind a dead letter is too.
+            if spec.gap.unwrap_or_default() != other.gap.unwrap_or_default() {
+                return Err(StartError::UnlikeGap { first: other.name, second: spec.name });
+            }
             let (old, new) = (component.get(number).copied(), component.get(other_number).copied());
             if let (Some(old), Some(new)) = (old, new) {
                 component.iter_mut().filter(|c| **c == old).for_each(|c| *c = new);

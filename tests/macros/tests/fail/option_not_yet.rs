@@ -8,16 +8,10 @@ struct Deposit {
     account: String,
 }
 
-#[handler(retry(attempts = 8, min = "200ms", max = "1m"))]
+#[handler(confirm = asked)]
 async fn deposit(cmd: Deposit) {}
 
-#[handler(timeout = "5s")]
+#[handler(from = earliest)]
 async fn slow(cmd: Deposit) {}
-
-#[handler(gap = hold)]
-async fn gap(cmd: Deposit) {}
-
-#[handler(crashes = 3)]
-async fn crashes(cmd: Deposit) {}
 
 fn main() {}

@@ -13,17 +13,27 @@ enum Refused {
     Broken(#[from] std::io::Error),
 }
 
+impl Refused {
+    fn is_final(&self) -> bool {
+        matches!(self, Refused::Closed)
+    }
+}
+
+fn is_missing(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
 fn io() -> std::io::Result<()> {
     Ok(())
 }
 
-#[handler]
+#[handler(retry(attempts = 3, unless = Refused::is_final), timeout = "5s", crashes = 2)]
 async fn of_domain(_: Ping) -> Result<(), Refused> {
     io()?;
     Err(Refused::Closed)
 }
 
-#[handler]
+#[handler(retry(min = "1s", max = "1h", unless = is_missing), gap = skip("0s"))]
 async fn of_anyhow(_: Ping) -> anyhow::Result<Ping> {
     io()?;
     Err(Refused::Closed)?
