@@ -24,6 +24,22 @@ enum Source {
     Fixed(u64, Instant),
 }
 
+/// A reading of a clock that only goes forward, whatever is done to the machine's time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment(Instant);
+
+impl Moment {
+    /// Now. Paused time moves it.
+    pub(crate) fn now() -> Self {
+        Moment(Instant::now())
+    }
+
+    /// How long ago it was.
+    pub(crate) fn elapsed(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 impl Clock {
     /// The machine's clock.
     pub(crate) fn system() -> Self {
@@ -68,6 +84,14 @@ impl Clock {
         // A clock of the machine may be set meanwhile: it is looked at again.
         while let wait @ 1.. = due_ms.saturating_sub(self.now_ms()) {
             tokio::time::sleep(Duration::from_millis(wait).min(LOOK_AGAIN)).await;
+        }
+    }
+
+    /// Blocks the thread until another one unparks it, or that long; without a time, for ever.
+    pub(crate) fn park(most: Option<Duration>) {
+        match most {
+            Some(most) => std::thread::park_timeout(most),
+            None => std::thread::park(),
         }
     }
 

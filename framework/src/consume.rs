@@ -15,6 +15,7 @@ use crate::queue::Queue;
 use crate::store::{Reader, Totals, Verdict};
 use crate::tasks::Tasks;
 use crate::vitals::Vitals;
+use crate::watchdog::Watchdog;
 use crate::wiring::Wiring;
 
 pub(crate) mod admit;
@@ -69,6 +70,7 @@ pub(crate) struct Consume {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: Tasks<Result<(), RunError>>,
     pub(crate) probation: Probation,
+    pub(crate) watchdog: Watchdog,
     pub(crate) state: InFlight,
 }
 
@@ -201,6 +203,7 @@ impl Consume {
             wiring: Arc::clone(&self.wiring),
             reader: Arc::clone(&self.reader),
             clock: self.clock.clone(),
+            watch: self.watchdog.watch(),
         };
         self.tasks.spawn(dispatcher.run(runs, self.ended.clone()));
     }

@@ -91,6 +91,7 @@ mod consume;
 mod relay;
 
 mod marks;
+mod watchdog;
 
 mod operator;
 mod vitals;

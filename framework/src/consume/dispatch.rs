@@ -23,6 +23,7 @@ use crate::queue::Queue;
 use crate::state::InvalidState;
 use crate::store::{How, Reader, StateTouch, StoredState};
 use crate::stream::Key;
+use crate::watchdog::Watch;
 use crate::wiring::{Wired, Wiring};
 
 mod load;
@@ -89,6 +90,7 @@ pub(crate) struct Dispatcher {
     pub(crate) wiring: Arc<Wiring>,
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) clock: Clock,
+    pub(crate) watch: Watch,
 }
 
 impl Dispatcher {
@@ -141,7 +143,7 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
             true => {
                 Err((How::Killed, "the process died again and again while it ran alone".into()))
             }
-            false => attempt(&dispatcher.clock, handler, &job, &states).await,
+            false => attempt(&dispatcher, handler, &job, &states).await,
         };
         match attempt {
             Ok(outcome) => {
@@ -159,7 +161,7 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
 
 /// One attempt of a handler at a message.
 async fn attempt(
-    clock: &Clock,
+    dispatcher: &Dispatcher,
     handler: &Wired,
     job: &Job,
     states: &[(usize, StoredState)],
@@ -182,7 +184,9 @@ async fn attempt(
     let policy = &handler.on_failure;
     // The service itself is made inside: what it panics with when it is asked is caught too.
     let call = handling(async { handler.service.clone().oneshot(delivery).await });
-    let caught = clock.timeout(policy.timeout, AssertUnwindSafe(call).catch_unwind()).await;
+    let caught = AssertUnwindSafe(call).catch_unwind();
+    let watched = dispatcher.watch.over(&handler.name, job.envelope.key.as_ref(), caught);
+    let caught = dispatcher.clock.timeout(policy.timeout, watched).await;
     match caught {
         Some(Ok(Ok(outcome))) => Ok(outcome),
         Some(Ok(Err(error))) => {

@@ -12,6 +12,7 @@ use crate::consume::probation::Probation;
 use crate::queue::Queue;
 use crate::store::{Kept, Reader, Recovered};
 use crate::tasks::Tasks;
+use crate::watchdog::{self, Watchdog};
 use crate::wiring::Wiring;
 
 /// What a consume loop is made of.
@@ -58,6 +59,7 @@ impl Consume {
             vitals: Arc::clone(&lines.vitals),
             tasks: Tasks::new(),
             probation,
+            watchdog: Watchdog::start(watchdog::Setting::default()),
             state: Default::default(),
         }
     }
