@@ -7,12 +7,13 @@ mod support;
 
 mod a_chain_of_handlers_commits_each_effect_once;
 mod a_copy_of_a_message_has_no_effect;
-mod a_failing_handler_stops_the_service_and_keeps_the_record;
+mod a_dead_letter_closes_its_key_alone;
+mod a_failed_attempt_is_tried_again_in_its_place;
 mod a_half_done_position_resumes_with_what_is_left;
 mod a_message_without_a_key_takes_that_of_its_type;
 mod a_numbered_message_is_taken_once;
 mod a_producer_inside_a_handler_is_an_error;
-mod a_record_that_is_no_message_stops_the_service;
+mod a_record_that_is_no_message_goes_on_a_list;
 mod a_stop_finishes_what_is_in_progress;
 mod commit_errors_lose_and_double_nothing;
 mod everything_that_a_handler_returns_is_sent;
