@@ -14,6 +14,17 @@ use tokio::time::Instant;
 #[derive(Clone, Debug)]
 pub(crate) struct Clock(Source);
 
+/// That time in milliseconds since 1970, rounded up: what is to happen then is not early.
+pub(crate) fn ms_until(time: SystemTime) -> u64 {
+    let nearly = Duration::from_nanos(999_999);
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    millis(since.saturating_add(nearly))
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// How long a wait goes on before the machine's clock is looked at again.
 const LOOK_AGAIN: Duration = Duration::from_secs(60);
 
@@ -53,7 +64,6 @@ impl Clock {
 
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub(crate) fn now_ms(&self) -> u64 {
-        let millis = |elapsed: Duration| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX);
         match &self.0 {
             Source::System => {
                 SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, millis)

@@ -83,6 +83,11 @@ impl Outcome {
         &self.sends
     }
 
+    /// What waits for its time and is not to be sent any more. It takes effect before the sends.
+    pub fn cancels(&self) -> &[Cancel] {
+        &self.cancels
+    }
+
     /// The states' changes, in the order in which the handler names its states.
     pub fn states(&self) -> &[StateChange] {
         &self.states

@@ -1,12 +1,15 @@
 //! Outgoing messages: what a handler returns, or puts into its outbox, to be sent.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use crate::clock;
 use crate::envelope::Headers;
 use crate::envelope::attributes::CONTENT_TYPE;
 use crate::message::{Message, json};
 use crate::outcome::{Release, Send};
-use crate::stream::{Key, KeyTooLong, check_key};
+use crate::stream::{KEY_BYTES_MAX, Key, KeyTooLong, check_key};
 
 mod outbox;
 mod sends;
@@ -34,6 +37,8 @@ pub struct Outgoing<M> {
     message: M,
     topic: Option<Cow<'static, str>>,
     headers: Headers,
+    release: Release,
+    name: Option<Arc<str>>,
     /// The name of a header that did not fit; told when the message is sent.
     unfit: Option<String>,
 }
@@ -41,7 +46,14 @@ pub struct Outgoing<M> {
 impl<M: Message> Outgoing<M> {
     /// This message, with nothing said yet.
     pub fn new(message: M) -> Self {
-        Outgoing { message, topic: None, headers: Headers::default(), unfit: None }
+        Outgoing {
+            message,
+            topic: None,
+            headers: Headers::default(),
+            release: Release::Now,
+            name: None,
+            unfit: None,
+        }
     }
 
     /// Sends it to that topic, not to its own.
@@ -67,6 +79,56 @@ impl<M: Message> Outgoing<M> {
         } else {
             self.headers = self.headers.with([(name, value)]);
         }
+        self
+    }
+
+    /// Sends it so long after the commit that decides it: until then it waits in the store, and
+    /// has no place among the messages of its key. Said twice, or beside [`at`](Self::at), the
+    /// later counts.
+    ///
+    /// ```
+    /// use framework::prelude::*;
+    /// use std::time::Duration;
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(key = order)]
+    /// struct Placed {
+    ///     order: u64,
+    /// }
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(key = order)]
+    /// struct PaymentDue {
+    ///     order: u64,
+    /// }
+    ///
+    /// #[handler]
+    /// async fn placed(event: Placed) -> Outgoing<PaymentDue> {
+    ///     PaymentDue { order: event.order }.delay(Duration::from_secs(3600)).named("payment")
+    /// }
+    /// ```
+    #[must_use]
+    pub fn delay(mut self, delay: Duration) -> Self {
+        self.release = Release::After(delay);
+        self
+    }
+
+    /// Sends it at that time, to the millisecond and not before; at once if it is past. Until then
+    /// it waits as one that is [delayed](Self::delay).
+    #[must_use]
+    pub fn at(mut self, time: SystemTime) -> Self {
+        self.release = Release::At(clock::ms_until(time));
+        self
+    }
+
+    /// The name under which it waits for its time, unique among its topic, type and key. Sent
+    /// again under it, it replaces what waits; [`Outbox::cancel`] takes it back.
+    ///
+    /// A name has at most 400 bytes; a longer one fails the delivery. It has no meaning for a
+    /// message that is sent at once: that neither waits nor replaces one that does.
+    #[must_use]
+    pub fn named(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
         self
     }
 
@@ -101,16 +163,27 @@ impl<M: Message> Outgoing<M> {
         if let Some(key) = &key {
             check_key(key).map_err(|source| SendError::Key { type_name: M::TYPE, source })?;
         }
+        if let Some(name) = &self.name {
+            check_name(M::TYPE, name)?;
+        }
         Ok(Send {
             topic: self.topic.unwrap_or(Cow::Borrowed(M::TOPIC)),
             type_name: Cow::Borrowed(M::TYPE),
             key,
             headers: self.headers,
             body,
-            release: Release::Now,
-            name: None,
+            release: self.release,
+            name: self.name,
         })
     }
+}
+
+/// Refuses a name that is longer than a key may be.
+fn check_name(type_name: &'static str, name: &str) -> Result<(), SendError> {
+    if name.len() > KEY_BYTES_MAX {
+        return Err(SendError::Name { type_name, bytes: name.len() });
+    }
+    Ok(())
 }
 
 impl<M: Message> From<M> for Outgoing<M> {
@@ -129,6 +202,21 @@ pub trait MessageExt: Message {
     /// Adds a header; see [`Outgoing::header`].
     fn header(self, name: &str, value: &str) -> Outgoing<Self> {
         Outgoing::new(self).header(name, value)
+    }
+
+    /// Sends it so long after the commit that decides it; see [`Outgoing::delay`].
+    fn delay(self, delay: Duration) -> Outgoing<Self> {
+        Outgoing::new(self).delay(delay)
+    }
+
+    /// Sends it at that time; see [`Outgoing::at`].
+    fn at(self, time: SystemTime) -> Outgoing<Self> {
+        Outgoing::new(self).at(time)
+    }
+
+    /// The name under which it waits for its time; see [`Outgoing::named`].
+    fn named(self, name: impl Into<Arc<str>>) -> Outgoing<Self> {
+        Outgoing::new(self).named(name)
     }
 }
 
@@ -184,6 +272,17 @@ pub enum SendError {
         type_name: &'static str,
         /// By how much.
         source: KeyTooLong,
+    },
+    /// The name under which it waits, or is cancelled, is too long.
+    #[error(
+        "message `{type_name}` is named with {bytes} bytes, more than {KEY_BYTES_MAX}: use a \
+         shorter name"
+    )]
+    Name {
+        /// The message's type.
+        type_name: &'static str,
+        /// The name's size.
+        bytes: usize,
     },
     /// A header does not fit.
     #[error(

@@ -71,7 +71,8 @@ impl Call {
     /// The outcome. What was put into an outbox goes before what was returned.
     pub fn finish(mut self) -> Result<Outcome, BoxError> {
         self.sent.append(self.returned);
-        Ok(Outcome { states: self.states, cancels: Vec::new(), sends: self.sent.into_sends()? })
+        let (cancels, sends) = self.sent.into_parts()?;
+        Ok(Outcome { states: self.states, cancels, sends })
     }
 
     pub(crate) fn delivery(&self) -> &Delivery {

@@ -17,6 +17,7 @@ use crate::prelude::*;
 use crate::stream::{PartitionId, Position};
 
 mod arguments;
+mod delaying;
 mod failing;
 mod layering;
 mod returns;

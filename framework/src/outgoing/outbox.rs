@@ -1,8 +1,10 @@
 //! The outbox: where messages wait for the commit that sends them.
 
-use super::{SendError, Sends};
-use crate::message::Message;
-use crate::outcome::Send;
+use std::borrow::Cow;
+
+use super::{SendError, Sends, check_name};
+use crate::message::{AsKey, Message};
+use crate::outcome::{Cancel, Release, Send};
 use crate::stream::Key;
 
 /// Messages to be sent, in order: a handler's argument `&mut Outbox`, for sending in a loop.
@@ -35,6 +37,7 @@ use crate::stream::Key;
 /// ```
 #[derive(Debug, Default)]
 pub struct Outbox {
+    cancels: Vec<Cancel>,
     sends: Vec<Send>,
     /// The delivery's key: what is sent on is mostly about the same.
     key: Option<Key>,
@@ -57,6 +60,65 @@ impl Outbox {
     /// A message that cannot be written as JSON fails the delivery, after the handler.
     pub fn send(&mut self, messages: impl Sends) {
         messages.send_to(self);
+    }
+
+    /// Takes back what waits for its time under that name: the message of that type and key that
+    /// was sent [delayed](super::Outgoing::delay) and [named](super::Outgoing::named). If none
+    /// waits, or it was sent meanwhile, nothing happens. Of a type without a key the key is not
+    /// looked at.
+    ///
+    /// It takes effect if the handler succeeds, in its commit. What the handler itself has put
+    /// into this outbox before is taken back too; what it sends later under the name is not.
+    ///
+    /// ```
+    /// use framework::prelude::*;
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(key = order)]
+    /// struct Paid {
+    ///     order: u64,
+    /// }
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(key = order)]
+    /// struct PaymentDue {
+    ///     order: u64,
+    /// }
+    ///
+    /// #[handler]
+    /// fn paid(event: Paid, outbox: &mut Outbox) {
+    ///     outbox.cancel::<PaymentDue>(event.order, "payment");
+    /// }
+    ///
+    /// let mut outbox = Outbox::new();
+    /// paid(Paid { order: 7 }, &mut outbox);
+    /// assert_eq!(&*outbox.cancels()[0].name, "payment");
+    /// ```
+    pub fn cancel<M: Message>(&mut self, key: impl AsKey, name: &str) {
+        self.cancel_on::<M>(M::TOPIC, key, name);
+    }
+
+    /// The same for a message that was sent [to](super::Outgoing::to) that topic.
+    pub fn cancel_on<M: Message>(
+        &mut self,
+        topic: impl Into<Cow<'static, str>>,
+        key: impl AsKey,
+        name: &str,
+    ) {
+        if let Err(error) = check_name(M::TYPE, name) {
+            self.failed.get_or_insert(error);
+            return;
+        }
+        let key = M::KEYED.then(|| Key::from(key.as_key()));
+        let (topic, type_name) = (topic.into(), Cow::Borrowed(M::TYPE));
+        let cancel = Cancel { topic, type_name, key, name: name.into() };
+        self.sends.retain(|send| !waits_as(send, &cancel));
+        self.cancels.push(cancel);
+    }
+
+    /// What is to be taken back so far.
+    pub fn cancels(&self) -> &[Cancel] {
+        &self.cancels
     }
 
     /// What is to be sent so far.
@@ -85,6 +147,7 @@ impl Outbox {
     /// Moves what the other one holds behind what this one holds.
     pub(crate) fn append(&mut self, mut other: Outbox) {
         self.failed = self.failed.take().or(other.failed);
+        self.cancels.append(&mut other.cancels);
         if self.sends.is_empty() {
             self.sends = other.sends;
         } else {
@@ -92,10 +155,19 @@ impl Outbox {
         }
     }
 
-    pub(crate) fn into_sends(self) -> Result<Vec<Send>, SendError> {
+    /// What is taken back, and what is sent.
+    pub(crate) fn into_parts(self) -> Result<(Vec<Cancel>, Vec<Send>), SendError> {
         match self.failed {
             Some(error) => Err(error),
-            None => Ok(self.sends),
+            None => Ok((self.cancels, self.sends)),
         }
     }
+}
+
+/// Whether a message is to wait under what is cancelled.
+fn waits_as(send: &Send, cancel: &Cancel) -> bool {
+    let Send { topic, type_name, key, name, release, .. } = send;
+    *release != Release::Now
+        && name.as_ref() == Some(&cancel.name)
+        && (topic, type_name, key) == (&cancel.topic, &cancel.type_name, &cancel.key)
 }

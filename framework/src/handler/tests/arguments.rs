@@ -141,12 +141,13 @@ async fn what_is_read_from_the_delivery() {
         Attempt(attempt): Attempt,
         headers: Headers,
         MessageId(id): MessageId,
+        Late(late): Late,
     ) -> Note {
         account.push_str(headers.get("tenant").unwrap());
-        Note { text: format!("{account} {attempt} {id}") }
+        Note { text: format!("{account} {attempt} {id} {late}") }
     }
     let outcome = handled(handlers![read], 1, None).await.unwrap();
-    let body = json!({ "text": "a-1north 3 test/deposits.1/0@7" });
+    let body = json!({ "text": "a-1north 3 test/deposits.1/0@7 false" });
     assert_eq!(sent(&outcome), [("note", "Note", None, body)]);
 }
 
