@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::broker::BrokerError;
+use crate::config::ConfigError;
 use crate::error::BoxError;
 use crate::queue::QueueOverflow;
 use crate::start::StartError;
@@ -42,6 +43,9 @@ pub enum RunError {
     /// A part of the framework did not keep to its limits.
     #[error(transparent)]
     Queue(#[from] QueueOverflow),
+    /// The configuration cannot be used: no service was started.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The signals that stop a service cannot be listened to.
     #[error("cannot listen for the signals that stop the service: {0}")]
     Signals(#[source] std::io::Error),

@@ -62,6 +62,7 @@ mod run;
 
 mod service;
 
+mod config;
 mod limits;
 
 pub mod dead_letters;
@@ -113,13 +114,14 @@ mod random;
 mod tasks;
 
 pub use app::App;
+pub use config::{BrokerConfig, Config, ConfigError, FailureConfig, Place, Secret, StoreConfig};
 pub use consume::Invalid;
 pub use error::Result;
 pub use failure::{Cause, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
 pub use operator::OperatorError;
-pub use run::{Running, data_dir, run, run_all, run_on};
+pub use run::{Running, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;
 pub use store::How;
@@ -141,4 +143,10 @@ mod docs {
     mod layers {}
     #[doc = include_str!("../../docs/guide/testing.md")]
     mod testing {}
+    #[doc = include_str!("../../docs/guide/configuration.md")]
+    mod configuration {}
+    #[doc = include_str!("../../docs/guide/limits.md")]
+    mod limits {}
+    #[doc = include_str!("../../docs/guide/observe.md")]
+    mod observe {}
 }

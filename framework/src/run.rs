@@ -1,11 +1,12 @@
 //! Running: services until a signal stops them.
 
-use std::path::PathBuf;
+use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::broker::Broker;
+use crate::config::Config;
 use crate::failure::RunError;
 use crate::store::OpenStore;
 
@@ -13,16 +14,12 @@ mod running;
 
 pub use running::Running;
 
-/// Where [`run`] and [`run_all`] keep their data: in the directory that the environment variable
-/// `ENDWISE_DATA` names, or in `endwise-data` below the current one if it is unset.
-pub fn data_dir() -> PathBuf {
-    std::env::var_os("ENDWISE_DATA").unwrap_or_else(|| "endwise-data".into()).into()
-}
-
-/// Runs a service on the embedded broker and store until SIGTERM or ctrl-c, or until it fails.
+/// Runs a service until SIGTERM or ctrl-c, or until it fails, on what the
+/// [configuration](Config::load) says: `endwise.toml` and `ENDWISE_*`, and without them the
+/// embedded broker and store in `endwise-data`.
 ///
-/// The data are in [`data_dir`]. To send messages in from the same process, start it with
-/// [`Running::start`] instead, which gives you its producer.
+/// To send messages in from the same process, start it with [`Running::start`] instead, which gives
+/// you its producer.
 ///
 /// ```no_run
 /// use framework::prelude::*;
@@ -42,26 +39,28 @@ pub async fn run(app: App) -> Result<(), RunError> {
     run_all([app]).await
 }
 
-/// Runs several services in one process, on one embedded broker, until SIGTERM or ctrl-c, or until
-/// one of them fails; then all are stopped.
+/// Runs several services in one process, on one broker, until SIGTERM or ctrl-c, or until one of
+/// them fails; then all are stopped.
 ///
-/// The data are in [`data_dir`]: the broker's in `broker`, each service's in a directory of its
-/// name.
+/// The [configuration](Config::load) says on what. The embedded broker's data are in its
+/// [`data`](Config::data) in `broker`, each service's in a directory of its name.
 pub async fn run_all(apps: impl IntoIterator<Item = App>) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let running = Running::start(data_dir(), apps).await?;
+    let running = Running::start(Config::load()?, apps).await?;
     until_signal(running, &mut signals).await
 }
 
 /// Runs a service on a broker and a store of your choice until SIGTERM or ctrl-c, or until it
-/// fails.
+/// fails. The [configuration](Config::load) says the rest: its limits, and what it does on failure.
 pub async fn run_on(
     app: App,
     broker: impl Broker,
     store: impl OpenStore + 'static,
 ) -> Result<(), RunError> {
     let mut signals = Signals::new()?;
-    let service = app.start(broker, store).await?;
+    let config = Config::load()?;
+    let app = config.complete(app);
+    let service = app.start_in(Arc::new(broker), Box::new(store), config.setting()).await?;
     until_signal(Running::alone(service), &mut signals).await
 }
 

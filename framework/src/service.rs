@@ -7,12 +7,12 @@ use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::config::Config;
 use crate::dead_letters::DeadLetters;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::limits::Limits;
 use crate::operator::{Desk, OperatorError};
-use crate::random;
 use crate::state::{State, StateError};
 use crate::status::{Readiness, Status};
 use crate::store::{Reader, StoreError};
@@ -38,17 +38,9 @@ pub(crate) struct Setting {
     pub(crate) drain: Duration,
 }
 
-/// How long draining may take, unless told otherwise.
-const DRAIN: Duration = Duration::from_secs(30);
-
 impl Default for Setting {
     fn default() -> Self {
-        Setting {
-            limits: Limits::default(),
-            clock: Clock::system(),
-            seed: random::seed(),
-            drain: DRAIN,
-        }
+        Config::default().setting()
     }
 }
 

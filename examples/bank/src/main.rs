@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use framework::Running;
 use framework::prelude::*;
+use framework::{Config, Running};
 use tower::limit::GlobalConcurrencyLimitLayer;
 use tower::timeout::TimeoutLayer;
 
@@ -85,7 +85,7 @@ fn app() -> App {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
-    let running = Running::start(framework::data_dir(), [app()]).await?;
+    let running = Running::start(Config::load()?, [app()]).await?;
     let teller = running.service("bank").ok_or("the bank was not started")?.producer();
 
     // Each has a number at its source: when this runs again, none is sent again.

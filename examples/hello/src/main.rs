@@ -1,7 +1,7 @@
 //! A service to start from: it greets by name, and remembers how often.
 
-use framework::Running;
 use framework::prelude::*;
+use framework::{Config, Running};
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(key = name)]
@@ -26,7 +26,7 @@ fn app() -> App {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let running = Running::start(framework::data_dir(), [app()]).await?;
+    let running = Running::start(Config::load()?, [app()]).await?;
     let hello = running.service("hello").ok_or("hello was not started")?.producer();
     for name in std::env::args().skip(1).chain(["world".into()]) {
         hello.send(Greet { name }).await?;

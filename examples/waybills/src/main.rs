@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use clap::Parser;
-use framework::Running;
+use framework::{Config, Running};
 
 mod arguments;
 mod audit;
@@ -48,7 +48,8 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let data = arguments.data.clone().unwrap_or_else(|| temporary.path().join("data"));
     let latency = Arc::new(Latency::default());
     let apps = [shipping::app(), billing::app(Arc::clone(&latency))];
-    let mut running = Running::start(&data, apps).await?;
+    let config = Config { data, ..Config::load()? };
+    let mut running = Running::start(config, apps).await?;
 
     let before = audit::billed(&running).await?;
     let progress = Progress::new(arguments.total());

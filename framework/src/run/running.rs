@@ -1,23 +1,23 @@
 //! Several services in one process, with their data in one directory.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::App;
-use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+use crate::broker::embedded::EmbeddedBroker;
+use crate::config::Config;
 use crate::failure::RunError;
 use crate::service::Service;
 use crate::start::StartError;
-use crate::store::sled::SledStore;
+use crate::store::sled::{SledOptions, SledStore};
 use crate::tasks::blocking;
 
 /// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
 /// runs, as a handle for intake, tests and embedding.
 ///
 /// ```no_run
-/// use framework::Running;
 /// use framework::prelude::*;
+/// use framework::{Config, Running};
 ///
 /// #[derive(Message, Serialize, Deserialize)]
 /// struct Ping {}
@@ -28,7 +28,7 @@ use crate::tasks::blocking;
 /// #[tokio::main]
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let app = App::new("pinger").handlers(handlers![ping]);
-///     let running = Running::start(framework::data_dir(), [app]).await?;
+///     let running = Running::start(Config::load()?, [app]).await?;
 ///     for service in running.services() {
 ///         service.producer().send(Ping {}).await?;
 ///     }
@@ -42,24 +42,32 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts services with their data in a directory: the broker's in `broker`, each service's in
-    /// a directory of its name. If one of them cannot start, those before it are stopped again.
+    /// Starts services on the broker and the stores that a configuration names; a directory alone
+    /// is the default configuration with its data there. If one of them cannot start, those before
+    /// it are stopped again.
     pub async fn start(
-        data: impl Into<PathBuf>,
+        config: impl Into<Config>,
         apps: impl IntoIterator<Item = App>,
     ) -> Result<Running, RunError> {
-        let (data, apps): (PathBuf, Vec<App>) = (data.into(), apps.into_iter().collect());
+        let (config, apps): (Config, Vec<App>) = (config.into(), apps.into_iter().collect());
+        config.check()?;
         let mut names = BTreeSet::new();
         if let Some(again) = apps.iter().find(|app| !names.insert(Arc::clone(&app.name))) {
             return Err(StartError::SameService(Arc::clone(&again.name)).into());
         }
-        let dir = data.join("broker");
-        let broker =
-            blocking(move || EmbeddedBroker::open(dir, EmbeddedOptions::default())).await??;
+        let (dir, options) = (config.data.join("broker"), config.broker.embedded.clone());
+        let broker = blocking(move || EmbeddedBroker::open(dir, options)).await??;
         let mut running = Running { services: Vec::new(), broker: Some(broker.clone()) };
         for app in apps {
-            let store = SledStore::new(data.join(app.name()));
-            match app.start(broker.clone(), store).await {
+            // Each store has random numbers of its own.
+            let options =
+                SledOptions { seed: crate::random::seed(), ..config.store.embedded.clone() };
+            let store = SledStore::new(config.data.join(app.name())).options(options);
+            match config
+                .complete(app)
+                .start_in(Arc::new(broker.clone()), Box::new(store), config.setting())
+                .await
+            {
                 Ok(service) => running.services.push(service),
                 Err(error) => {
                     drop(broker);

@@ -1,0 +1,81 @@
+//! What can be wrong with a configuration, said to whoever wrote it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration {} cannot be read: {source}{hint}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// It is no TOML.
+    #[error("{place}: {message}")]
+    Syntax {
+        /// Where.
+        place: Place,
+        /// What is wrong.
+        message: String,
+    },
+    /// Nothing is called that.
+    #[error(
+        "{place}: {what} is unknown{}; known are: {}",
+        nearest.as_ref().map(|name| format!(" (did you mean {name}?)")).unwrap_or_default(),
+        known.join(", ")
+    )]
+    Unknown {
+        /// Where.
+        place: Place,
+        /// What is unknown.
+        what: String,
+        /// What is called almost that.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// A value cannot be.
+    #[error("{place}: {key} cannot be {found}: it is {allowed}")]
+    Value {
+        /// Where.
+        place: Place,
+        /// The key, with its table.
+        key: String,
+        /// What was found; of a secret only what may be seen.
+        found: String,
+        /// What is allowed.
+        allowed: String,
+    },
+}
+
+/// Where something stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Place {
+    /// In this file, at this line, from 1.
+    File(PathBuf, usize),
+    /// At this line of a text.
+    Line(usize),
+    /// In this environment variable.
+    Variable(String),
+    /// In a [`Config`](super::Config) that the program made.
+    Program,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Place::Line(line) => write!(f, "line {line}"),
+            Place::Variable(name) => write!(f, "environment variable {name}"),
+            Place::Program => f.write_str("the configuration that the program made"),
+        }
+    }
+}
