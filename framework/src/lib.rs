@@ -92,6 +92,7 @@ mod relay;
 
 mod marks;
 
+mod admin;
 mod operator;
 mod vitals;
 
