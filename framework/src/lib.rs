@@ -94,6 +94,7 @@ mod relay;
 mod marks;
 mod watchdog;
 
+mod admin;
 mod operator;
 mod vitals;
 

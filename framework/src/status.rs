@@ -173,10 +173,26 @@ pub struct RunningStatus {
     pub fetched: u64,
     /// Of these, further copies of a message.
     pub duplicates: u64,
-    /// Effects that became durable since the start, handler by handler.
-    pub handled: BTreeMap<Arc<str>, u64>,
+    /// Messages that were taken in from outside since the start.
+    pub accepted: u64,
+    /// Deliveries that were held behind another since the start.
+    pub held: u64,
+    /// What each handler has done since the start.
+    pub handlers: BTreeMap<Arc<str>, HandlerStatus>,
     /// Records that wait at the broker, where it tells.
     pub lag: Option<u64>,
+}
+
+/// What a handler has done since the start.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct HandlerStatus {
+    /// Effects that became durable.
+    pub handled: u64,
+    /// Attempts that failed and were, or are to be, made again.
+    pub retried: u64,
+    /// Deliveries that became dead letters.
+    pub dead: u64,
 }
 
 /// Which delivery it is that a hold waits for.

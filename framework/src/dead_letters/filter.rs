@@ -106,14 +106,9 @@ impl Filter {
         self.limit.unwrap_or(otherwise)
     }
 
-    /// The filter with at most that limit.
+    /// The filter with at most that limit, and with that of a list unless it has one.
     pub(crate) fn limited(&self, most: usize) -> Self {
-        self.clone().limit(self.limit_or(most).min(most))
-    }
-
-    /// Whether nothing is said that would leave one out.
-    pub(crate) fn is_all(&self) -> bool {
-        *self == Filter { limit: self.limit, ..Filter::default() }
+        self.clone().limit(self.limit_or(super::PAGE_LISTED).min(most))
     }
 
     pub(super) fn asks_for_errors(&self) -> bool {

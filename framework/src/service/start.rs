@@ -8,6 +8,7 @@ use tokio::sync::{Semaphore, watch};
 use super::begin::Parts;
 use super::supervise::{Controls, Ending, Role, supervise};
 use super::{Counts, Service, Setting};
+use crate::admin::Admin;
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
 use crate::clock::Clock;
@@ -39,6 +40,8 @@ struct Ground {
     publisher: Box<dyn Publisher>,
     setting: Setting,
     probation: Probation,
+    /// Where the service may keep files of its own.
+    directory: Option<PathBuf>,
 }
 
 /// More items than any queue between two stages can hold within the limits: passing it is an
@@ -62,7 +65,7 @@ impl Service {
         let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
         pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
-        let probation = probation(directory, &recovered, &setting.clock).await?;
+        let probation = probation(directory.clone(), &recovered, &setting.clock).await?;
         let ground = Ground {
             wiring,
             broker,
@@ -73,6 +76,7 @@ impl Service {
             publisher,
             setting,
             probation,
+            directory,
         };
         ground.run()
     }
@@ -172,9 +176,12 @@ impl Ground {
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
         let ending = Ending { vitals: Arc::clone(&vitals), requests };
+        let admin = Admin::start(&desk, self.directory.as_deref());
         supervisor.spawn(async move {
-            let _ending = ending;
-            supervise(tasks, controls).await
+            let ended = supervise(tasks, controls).await;
+            drop(ending);
+            admin.end().await;
+            ended
         });
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let places = Arc::new(Semaphore::new(WAITING_MAX));

@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Closed, KeptStatus, Readiness, Reason, RunningStatus, Status, TimerStatus, closed_by};
+use super::{
+    Closed, HandlerStatus, KeptStatus, Readiness, Reason, RunningStatus, Status, TimerStatus,
+    closed_by,
+};
 use crate::dead_letters::Lanes;
 use crate::operator::{Desk, Live, OperatorError};
 use crate::store::Totals;
@@ -112,8 +115,24 @@ impl Live {
             in_flight_bytes_most: vitals.in_flight_bytes.most() as u64,
             fetched: counts.fetched(),
             duplicates: counts.duplicates(),
-            handled: counts.handled().map(|(name, count)| (name.into(), count)).collect(),
+            accepted: counts.accepted(),
+            held: counts.held(),
+            handlers: self.handlers(),
             lag: None,
         }
+    }
+
+    fn handlers(&self) -> BTreeMap<Arc<str>, HandlerStatus> {
+        let mut handlers: BTreeMap<Arc<str>, HandlerStatus> = BTreeMap::new();
+        for (name, handled) in self.counts.handled() {
+            handlers.entry(name.into()).or_default().handled = handled;
+        }
+        for (name, retried) in self.counts.retried() {
+            handlers.entry(name.into()).or_default().retried = retried;
+        }
+        for (name, dead) in self.counts.dead() {
+            handlers.entry(name.into()).or_default().dead = dead;
+        }
+        handlers
     }
 }
