@@ -116,8 +116,9 @@ async fn a_restart_in_the_middle_of_a_wait_forgets_nothing() -> anyhow::Result<(
                 tokio::task::yield_now().await;
                 tokio::time::advance(Duration::from_millis(1)).await;
             }
+            anyhow::Ok(())
         })
-        .await;
+        .await?;
         // As a crash, while the deposit of 13 waits for its next attempt.
         drop(bank);
         bank = TestApp::start_on(app(&plan), broker.clone(), store.clone()).await?;

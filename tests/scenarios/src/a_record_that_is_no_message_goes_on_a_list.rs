@@ -1,6 +1,6 @@
 use framework::broker::Publication;
 use framework::broker::memory::MemoryBroker;
-use framework::dead_letters::Filter;
+use framework::dead_letters::{Body, Filter};
 use framework::prelude::*;
 use framework::store::memory::MemoryStore;
 use framework::stream::Slot;
@@ -66,7 +66,7 @@ async fn refusal(app: fn() -> App, record: Publication) -> anyhow::Result<String
     let listed = invalid.list(&Filter::new()).await?.items;
     let [one] = listed.as_slice() else { panic!("{listed:?}") };
     let whole = invalid.show(one.number).await?.expect("it is there");
-    assert_eq!(whole.body.as_bytes(), &body[..]);
+    assert_eq!(whole.body, Body::of(&body));
     let done = invalid.discard(vec![one.number, 99]).await?;
     assert_eq!((done.done, done.missing), (vec![one.number], vec![99]));
     assert!(invalid.list(&Filter::new()).await?.items.is_empty());

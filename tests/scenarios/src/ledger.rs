@@ -1,11 +1,12 @@
 //! A service for random runs: one message with three handlers in three components, one of which
 //! sends on, and a check that each effect took place once and in order.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use framework::prelude::*;
 use framework::testing::TestApp;
+
+use crate::support::Dice;
 
 #[derive(Clone, Debug, Message, Serialize, Deserialize)]
 #[message(topic = "moves", key = account)]
@@ -63,29 +64,32 @@ async fn yield_often(times: u64) {
     }
 }
 
-#[handler]
-async fn book(message: Move, book: &mut Book) -> Moved {
+#[handler(retry(attempts = 3, min = "50ms", max = "2s"), timeout = "5s")]
+async fn book(message: Move, book: &mut Book, mood: &Mood) -> Result<Moved> {
     yield_often(message.yields % 5).await;
     book.numbers.push(message.number);
-    Moved { account: message.account, numbers: book.numbers.clone() }
+    mood.check().await?;
+    Ok(Moved { account: message.account, numbers: book.numbers.clone() })
 }
 
-#[handler]
+#[handler(retry(attempts = 2, min = "1s", max = "2s"), timeout = "5s")]
 async fn copy(message: Move, copy: &mut Copy, mood: &Mood) -> Result<()> {
     copy.numbers.push(message.number);
     yield_often(message.yields % 3).await;
-    mood.check()
+    mood.check().await
 }
 
-#[handler(order = none)]
-async fn tick(message: Move) -> Tick {
+#[handler(order = none, retry(attempts = 3), timeout = "5s")]
+async fn tick(message: Move, mood: &Mood) -> Result<Tick> {
     yield_often(message.yields % 7).await;
-    Tick { account: message.account, number: message.number }
+    mood.check().await?;
+    Ok(Tick { account: message.account, number: message.number })
 }
 
-#[handler]
-async fn sum(message: Moved, sums: &mut Sums) {
+#[handler(retry(attempts = 3, min = "50ms", max = "2s"), timeout = "5s")]
+async fn sum(message: Moved, sums: &mut Sums, mood: &Mood) -> Result<()> {
     sums.lengths.push(message.numbers.len());
+    mood.check().await
 }
 
 #[handler]
@@ -93,19 +97,34 @@ async fn ticked(message: Tick, ticks: &mut Ticks) {
     ticks.numbers.push(message.number);
 }
 
-/// Lets one call of a handler fail, the one at which its count has come down to nothing.
+/// How often calls of handlers fail, and in which ways; a seed decides.
 #[derive(Clone, Default)]
-pub(crate) struct Mood(Arc<AtomicU64>);
+pub(crate) struct Mood(Arc<Mutex<(u64, Option<Dice>)>>);
 
 impl Mood {
-    pub(crate) fn fail_after(&self, calls: u64) {
-        self.0.store(calls + 1, Ordering::Relaxed);
+    pub(crate) fn seeded(seed: u64) -> Self {
+        Mood(Arc::new(Mutex::new((0, Some(Dice::new(!seed))))))
     }
 
-    fn check(&self) -> Result<()> {
-        let before = self.0.load(Ordering::Relaxed);
-        self.0.store(before.saturating_sub(1), Ordering::Relaxed);
-        if before == 1 { Err("injected failure of a handler".into()) } else { Ok(()) }
+    /// So many calls of a hundred fail from here on.
+    pub(crate) fn trouble(&self, percent: u64) {
+        self.0.lock().unwrap().0 = percent;
+    }
+
+    fn roll(&self) -> Option<u64> {
+        let (percent, dice) = &mut *self.0.lock().unwrap();
+        let dice = dice.as_mut()?;
+        (dice.roll(100) < *percent).then(|| dice.roll(6))
+    }
+
+    async fn check(&self) -> Result<()> {
+        match self.roll() {
+            None => Ok(()),
+            Some(0) => Err(HandlerError::permanent("injected, for good")),
+            Some(1) => panic!("injected panic"),
+            Some(2) => std::future::pending().await,
+            Some(_) => Err("injected failure of a handler".into()),
+        }
     }
 }
 

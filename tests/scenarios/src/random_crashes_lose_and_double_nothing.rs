@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use framework::RunError;
 use framework::broker::memory::MemoryBroker;
+use framework::dead_letters::Filter;
 use framework::store::memory::{Fault, MemoryStore};
 use framework::testing::TestApp;
 
@@ -18,15 +21,17 @@ async fn run(seed: u64) -> anyhow::Result<()> {
     let partitions = 1 + dice.roll(4) as u32;
     let (broker, store) = (MemoryBroker::new(partitions), MemoryStore::new(seed));
     let moves: Vec<(u64, u64)> = (0..MOVES).map(|n| (dice.roll(5), n)).collect();
-    let mood = Mood::default();
+    let mood = Mood::seeded(seed);
     let app = || ledger().provide(mood.clone());
     let mut service = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
     for _ in 0..40 {
-        match dice.roll(11) {
+        match dice.roll(14) {
             0..=3 => send(&service, &moves, &mut dice).await,
             4 => copy(&broker, &mut dice),
             5 => store.inject([fault(&mut dice)]),
-            10 => mood.fail_after(dice.roll(10)),
+            10 => mood.trouble(dice.roll(4) * 15),
+            11 => replay(&service, &mut dice).await,
+            12 | 13 => tokio::time::sleep(Duration::from_millis(dice.roll(3_000))).await,
             6 => {
                 // As a crash; or, one time in three, stopped in order.
                 if dice.roll(3) > 0 {
@@ -43,6 +48,7 @@ async fn run(seed: u64) -> anyhow::Result<()> {
             }
         }
     }
+    mood.trouble(0);
     loop {
         // An error ended the service: it goes on after the next start.
         let left = moves.len() as u64 - service.service().producer().sent_from("test").await?;
@@ -50,7 +56,12 @@ async fn run(seed: u64) -> anyhow::Result<()> {
             send(&service, &moves, &mut dice).await;
         }
         match in_time(service.settle()).await {
-            Ok(()) if left == 0 => break,
+            Ok(()) if left == 0 => {
+                let dead = service.dead_letters().replay(Filter::new()).await?.done;
+                if dead.is_empty() {
+                    break;
+                }
+            }
             Ok(()) => {}
             Err(error) => {
                 expect_injected(&error);
@@ -78,6 +89,16 @@ async fn send(service: &TestApp, moves: &[(u64, u64)], dice: &mut Dice) {
             let _ = in_time(sent).await;
         }
     }
+}
+
+/// Has some of the dead letters handled again.
+async fn replay(service: &TestApp, dice: &mut Dice) {
+    let letters = service.dead_letters();
+    // The service may have been stopped by an injected fault.
+    let Ok(dead) = letters.list(&Filter::new()).await else { return };
+    let some = dead.items.iter().map(|letter| letter.number).filter(|_| dice.roll(2) == 0);
+    let some: Vec<u64> = some.collect();
+    let _ = in_time(letters.replay(some)).await;
 }
 
 /// Publishes some record once more.

@@ -1,0 +1,59 @@
+//! After at most four restarts, and none beside it is charged.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use endwise_test_killers::{Done, KILLER, MESSAGES, Task, app};
+use framework::dead_letters::Filter;
+use framework::{How, Running};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_aborting() -> anyhow::Result<()> {
+    dies_of_one("abort").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_overflowing_its_stack() -> anyhow::Result<()> {
+    dies_of_one("overflow").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn by_being_killed_as_for_memory() -> anyhow::Result<()> {
+    dies_of_one("kill").await
+}
+
+fn run(directory: &Path, way: &str) -> anyhow::Result<bool> {
+    let mut service = Command::new(env!("CARGO_BIN_EXE_endwise-test-killers"));
+    let output = service.arg(directory).arg(way).stdin(Stdio::null()).stdout(Stdio::null());
+    Ok(output.stderr(Stdio::null()).status()?.success())
+}
+
+async fn dies_of_one(way: &str) -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let mut deaths = 0;
+    while !run(home.path(), way)? {
+        deaths += 1;
+        assert!(deaths <= 4, "it dies again and again");
+    }
+    assert!((3..=4).contains(&deaths), "it died {deaths} times");
+
+    // What it left, seen by a process that does not die of it: the cause is mended.
+    let mut running = Running::start(home.path(), [app("not at all")]).await?;
+    let service = running.service("victim").expect("it was started");
+    let letters = service.dead_letters();
+    let dead = letters.list(&Filter::new()).await?.items;
+    let [killer] = dead.as_slice() else { panic!("{dead:?}") };
+    assert_eq!((killer.how, killer.attempts), (Some(How::Killed), 1), "{killer:?}");
+    assert_eq!(killer.key, Some(Task::of(KILLER).key.into()));
+    letters.replay(Filter::new()).await?;
+    running.settle().await?;
+
+    let service = running.service("victim").expect("it was started");
+    for key in 0..50 {
+        let done: Done = service.state(&format!("key-{key}")).await?.unwrap_or_default();
+        let all = (0..MESSAGES).filter(|n| n % 50 == key);
+        assert!(done.numbers.iter().copied().eq(all), "key {key}: {:?}", done.numbers);
+    }
+    running.stop().await?;
+    Ok(())
+}
