@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::{Failure, InvalidMessage, Wait};
 use crate::stream::{Key, PartitionId, StreamId};
 
 /// The number under which a store keeps a name, a stream or a partition.
@@ -47,6 +48,22 @@ pub(super) enum Change {
     Intake(Arc<str>, u64),
     /// Offsets of a partition, first to last, hold nothing for this service.
     Passed(Id, u64, u64),
+    /// What is known of a kept delivery without reading it.
+    Kept(KeptRow),
+    /// The message of the kept delivery of that number.
+    KeptMessage(u64, KeptBody),
+    /// A failed attempt of the kept delivery of that number: its how manieth, from 0.
+    KeptFailure(u64, u32, Failure),
+    /// The delivery of that number, with so many failed attempts, is kept no more.
+    KeptGone(u64, u32),
+    /// A message waits for its time.
+    Timer(TimerRow),
+    /// It does so no more.
+    TimerGone(TimerKey),
+    /// A record that is no message, under its number.
+    Invalid(u64, InvalidMessage),
+    /// The record of that number is gone.
+    InvalidGone(u64),
 }
 
 /// Whether the app has something (still).
@@ -90,6 +107,56 @@ pub(super) struct SendRow {
     pub(super) body: Bytes,
 }
 
+/// A kept delivery, without its message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptRow {
+    pub(super) number: u64,
+    pub(super) place: Place,
+    pub(super) handler: Id,
+    pub(super) key: Option<Key>,
+    pub(super) since_ms: u64,
+    pub(super) wait: Wait,
+    pub(super) attempts: u32,
+    pub(super) late: bool,
+    pub(super) bytes: u32,
+    /// How many failed attempts it has had, those before a replay and forgotten ones among them.
+    pub(super) failures: u32,
+}
+
+/// The message of a kept delivery, and the handlers that its position had when it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct KeptBody {
+    pub(super) topic: Id,
+    pub(super) type_name: Id,
+    pub(super) prev: Option<u64>,
+    pub(super) horizon: u64,
+    pub(super) floor: u64,
+    pub(super) digest: Option<u128>,
+    pub(super) headers: Bytes,
+    pub(super) body: Bytes,
+    pub(super) handlers: Vec<Id>,
+}
+
+/// A timer: when it is due, its number, and what can be looked up by name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TimerKey {
+    pub(super) due_ms: u64,
+    pub(super) number: u64,
+    pub(super) topic: Id,
+    pub(super) type_name: Id,
+    pub(super) key: Option<Key>,
+    pub(super) name: Option<Arc<str>>,
+}
+
+/// A message that waits for its time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TimerRow {
+    pub(super) timer: TimerKey,
+    pub(super) cause: Option<(Place, Id, u32)>,
+    pub(super) headers: Bytes,
+    pub(super) body: Bytes,
+}
+
 /// The version of this file's format, the first byte of every encoded batch.
 const FORMAT: u8 = 1;
 
@@ -129,6 +196,7 @@ pub(super) fn decode(bytes: &[u8], mut each: impl FnMut(Change)) -> Result<(), D
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::How;
     use crate::stream::Slot;
 
     fn one_of_each() -> Vec<Change> {
@@ -184,6 +252,69 @@ mod tests {
             Change::Intake("upload-3".into(), 6),
             Change::Passed(3, 0, 80),
         ]
+        .into_iter()
+        .chain(of_failure_and_time())
+        .collect()
+    }
+
+    fn of_failure_and_time() -> Vec<Change> {
+        let kept = KeptRow {
+            number: 6,
+            place: Place::Stream(2, 79),
+            handler: 4,
+            key: Some("k".into()),
+            since_ms: 13,
+            wait: Wait::Dead { since_ms: 14, skip_ms: Some(20) },
+            attempts: 3,
+            late: true,
+            bytes: 3,
+            failures: 2,
+        };
+        let message = KeptBody {
+            topic: 1,
+            type_name: 2,
+            prev: Some(78),
+            horizon: 0,
+            floor: 70,
+            digest: Some(u128::MAX),
+            headers: Bytes::new(),
+            body: Bytes::from_static(b"[1]"),
+            handlers: vec![4],
+        };
+        let errors = vec!["no connection".into()];
+        let failure = Failure { at_ms: 14, attempt: 3, how: How::TimedOut, errors };
+        let timer = TimerKey {
+            due_ms: 90,
+            number: 7,
+            topic: 1,
+            type_name: 2,
+            key: Some("k".into()),
+            name: Some("reminder".into()),
+        };
+        let waits = TimerRow {
+            timer: timer.clone(),
+            cause: Some((Place::Foreign(0, 8), 3, 0)),
+            headers: Bytes::new(),
+            body: Bytes::from_static(b"[2]"),
+        };
+        let invalid = InvalidMessage {
+            at_ms: 15,
+            record: "charges/2@7".into(),
+            reason: "it has no type".into(),
+            key: None,
+            headers: Bytes::new(),
+            body: Bytes::from_static(b"?"),
+        };
+        vec![
+            Change::Kept(kept),
+            Change::KeptMessage(6, message),
+            Change::KeptFailure(6, 1, failure),
+            Change::KeptGone(6, 2),
+            Change::Timer(waits),
+            Change::TimerGone(timer),
+            Change::Invalid(8, invalid),
+            Change::InvalidGone(8),
+        ]
     }
 
     #[test]
@@ -200,7 +331,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..16).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..24).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

@@ -1,14 +1,27 @@
 //! What a store takes: checked before anything of a batch is decided, for what was written once
 //! and cannot be checkpointed would stop the store for good.
 
-use super::{Batch, Entry, Subject};
-use crate::outcome::{Send as Message, StateChange};
+use super::invalid::stored_bytes;
+use super::{Batch, Entry, Failure, Keep, Subject};
+use crate::outcome::{Cancel, Release, Send as Message, StateChange};
+use crate::stream::KEY_BYTES_MAX as MESSAGE_KEY_BYTES_MAX;
 
 /// The longest key of a state and name of an intake source, in bytes; a zero byte counts twice.
 pub(crate) const KEY_BYTES_MAX: usize = 450;
 
 /// The largest value of a state, and the largest message with its key, headers and body.
 pub(crate) const ROW_BYTES_MAX: usize = 1_250_000;
+
+/// The largest message that is kept, with its key and headers. What was sent within
+/// [`ROW_BYTES_MAX`] has more headers when it comes.
+pub(crate) const KEPT_BYTES_MAX: usize = 1_300_000;
+
+/// The longest name under which a message waits, in bytes.
+pub(crate) const NAME_BYTES_MAX: usize = 400;
+
+/// The most errors in the chain of a failed attempt, and the bytes of each.
+pub(crate) const ERRORS_MAX: usize = 8;
+pub(crate) const ERROR_BYTES_MAX: usize = 1_024;
 
 /// The most entries of a batch.
 pub(crate) const ENTRIES_MAX: usize = 16_384;
@@ -93,6 +106,49 @@ pub enum LimitError {
         /// The number.
         number: u64,
     },
+    /// A message that is to be kept is too large.
+    #[error(
+        "message {position} has {bytes} bytes, {most} is the limit of what can be kept: send less \
+         at a time, or a reference to it"
+    )]
+    Kept {
+        /// Which.
+        position: String,
+        /// Bytes of key, headers and body.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// The error of a failed attempt is too long.
+    #[error(
+        "a failed attempt at message {position} has {errors} errors of up to {bytes} bytes, \
+         {ERRORS_MAX} of {ERROR_BYTES_MAX} is the limit: cut them"
+    )]
+    Failure {
+        /// The message.
+        position: String,
+        /// How many errors.
+        errors: usize,
+        /// The bytes of the longest.
+        bytes: usize,
+    },
+    /// The name under which a message waits, or its key, is too long.
+    #[error(
+        "what a message {type_name:?} to topic {topic:?} waits under has {bytes} bytes, {most} is \
+         the limit for its name and for its key: use a shorter one. It begins with {start:?}"
+    )]
+    Name {
+        /// The topic.
+        topic: String,
+        /// The type.
+        type_name: String,
+        /// How the name or the key begins.
+        start: String,
+        /// What it has.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
     /// A batch is too large.
     #[error(
         "a commit of {entries} entries and {bytes} bytes is above the limits of {ENTRIES_MAX} and \
@@ -130,8 +186,14 @@ pub(super) fn check(batch: &Batch) -> Result<(), LimitError> {
 /// How many bytes an entry has, about, if each part of it is within its limit.
 fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
     let mut bytes = ENTRY_BYTES + entry.done.len() * 32;
-    if let Subject::Intake { from: Some((source, number)) } = &entry.subject {
-        check_source(source, *number)?;
+    match &entry.subject {
+        Subject::Intake { from: Some((source, number)) } => check_source(source, *number)?,
+        Subject::Kept(keep) => bytes += check_keep(keep)?,
+        Subject::Invalid(message) => bytes += stored_bytes(message),
+        _ => {}
+    }
+    for cancel in &entry.cancels {
+        bytes += check_cancel(cancel)?;
     }
     for touch in &entry.states {
         let (stored, most) = (stored_len(&touch.key), KEY_BYTES_MAX);
@@ -159,6 +221,56 @@ fn check_message(message: &Message) -> Result<usize, LimitError> {
     if bytes > ROW_BYTES_MAX {
         let (topic, type_name) = (message.topic.to_string(), message.type_name.to_string());
         return Err(LimitError::Message { topic, type_name, bytes, most: ROW_BYTES_MAX });
+    }
+    if message.release == Release::Now {
+        return Ok(bytes);
+    }
+    let (topic, type_name) = (&message.topic, &message.type_name);
+    Ok(bytes + check_waits(topic, type_name, message.key.as_deref(), message.name.as_deref())?)
+}
+
+/// How many bytes a cancel has, if its name is within the limit.
+fn check_cancel(cancel: &Cancel) -> Result<usize, LimitError> {
+    check_waits(&cancel.topic, &cancel.type_name, cancel.key.as_deref(), Some(&cancel.name))
+}
+
+/// How many bytes that has under which a message waits. A store finds it at the beginning of a row.
+fn check_waits(
+    topic: &str,
+    type_name: &str,
+    key: Option<&str>,
+    name: Option<&str>,
+) -> Result<usize, LimitError> {
+    for (text, most) in [(key, MESSAGE_KEY_BYTES_MAX), (name, NAME_BYTES_MAX)] {
+        if let Some(text) = text.filter(|text| text.len() > most) {
+            let (topic, type_name) = (topic.to_owned(), type_name.to_owned());
+            let (start, bytes) = (start(text), text.len());
+            return Err(LimitError::Name { topic, type_name, start, bytes, most });
+        }
+    }
+    Ok(key.map_or(0, str::len) + name.map_or(0, str::len))
+}
+
+/// How many bytes a delivery has that is to be kept.
+fn check_keep(keep: &Keep) -> Result<usize, LimitError> {
+    let mut bytes = 0;
+    if let Some(message) = &keep.message {
+        bytes += message.key.as_ref().map_or(0, |key| key.len());
+        bytes += message.headers.as_bytes().len() + message.body.len();
+        // The number of each handler.
+        bytes += 5 * keep.handlers.len();
+        if bytes > KEPT_BYTES_MAX {
+            let (position, most) = (keep.position.to_string(), KEPT_BYTES_MAX);
+            return Err(LimitError::Kept { position, bytes, most });
+        }
+    }
+    if let Some(Failure { errors, .. }) = &keep.failure {
+        let longest = errors.iter().map(String::len).max().unwrap_or(0);
+        if errors.len() > ERRORS_MAX || longest > ERROR_BYTES_MAX {
+            let (position, errors) = (keep.position.to_string(), errors.len());
+            return Err(LimitError::Failure { position, errors, bytes: longest });
+        }
+        bytes += errors.iter().map(String::len).sum::<usize>();
     }
     Ok(bytes)
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::reader::TablesReader;
-use super::tables::plan::{Plan, Versions};
+use super::tables::plan::{Plan, Read};
 use super::tables::{Identity, Tables};
 use super::{
     Batch, Catalog, CommitError, Durable, OpenStore, Opened, Recovered, Renames, Store, StoreError,
@@ -103,7 +103,7 @@ impl OpenMemory {
         let mut memory = self.memory.lock();
         memory.journal.extend(plan.changes.iter().cloned());
         drop(memory);
-        self.tables.shared.show(plan.changes);
+        self.tables.shared.show(plan.changes, plan.durable.totals);
         self.tables.forget_dirty();
         Ok(plan.durable)
     }
@@ -138,7 +138,7 @@ impl Store for OpenMemory {
         }
         // Looked up before anything is decided: one that is fenced off takes no position.
         self.check_owner()?;
-        let plan = self.tables.plan(&batch, Versions::default())?;
+        let plan = self.tables.plan(&batch, Read::default())?;
         let durable = self.write(plan)?;
         if fault == Fault::UnknownCommitted {
             self.lost = Ok(Some((id, durable)));

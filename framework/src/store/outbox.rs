@@ -24,6 +24,8 @@ pub(super) struct Outbox {
     streams: BTreeMap<(Id, u8), OutStream>,
     /// The slot for the next message without a key, topic by topic.
     turns: BTreeMap<Id, u8>,
+    /// How many rows are open.
+    open: u64,
     pub(super) dirty: Dirty,
 }
 
@@ -146,6 +148,7 @@ impl Outbox {
         let place = stream.open.partition_point(|open| open.row.sequence < row.sequence);
         if stream.open.get(place).is_none_or(|open| open.row.sequence != row.sequence) {
             stream.open.insert(place, Open { row, in_base: false });
+            self.open += 1;
         }
     }
 
@@ -160,6 +163,7 @@ impl Outbox {
                 self.dirty.removed.push((topic, slot, open.row.sequence));
             }
             stream.open.pop_front();
+            self.open -= 1;
         }
         self.dirty.streams.insert((topic, slot));
     }
@@ -187,6 +191,7 @@ impl Outbox {
             stream.next = stream.next.max(row.sequence + 1);
             if row.sequence > stream.confirmed {
                 stream.open.push_back(Open { row, in_base });
+                self.open += 1;
             } else {
                 self.dirty.removed.push((topic, row.stream.slot.0, row.sequence));
             }
@@ -202,6 +207,11 @@ impl Outbox {
                 .filter_map(|open| Some((open.row.key.clone()?, open.row.sequence)));
             stream.recent = Recent::recall(stream.confirmed, open);
         }
+    }
+
+    /// How many rows are open.
+    pub(super) fn len(&self) -> u64 {
+        self.open
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = (&(Id, u8), &OutStream)> {

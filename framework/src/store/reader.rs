@@ -1,19 +1,26 @@
 //! Reading what is durable, for every store that is made of tables.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
 use super::change::Id;
+use super::form::decode;
+use super::layers::{RowId, Table};
+use super::page::page;
 use super::scan::scan;
 use super::states::{Cold, Shared};
+use super::tables::plan::timer_row;
 use super::{
     InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer, TimerId, Totals,
 };
 use crate::delivery::StateValue;
 use crate::stream::Key;
 use crate::tasks::blocking;
+
+mod kept;
 
 /// Reads what the tables show, and what lies behind them on tokio's blocking threads.
 #[derive(Debug)]
@@ -40,6 +47,18 @@ impl TablesReader {
             },
         };
         keys.iter().map(find).collect()
+    }
+
+    /// Reads rows: on tokio's blocking threads where something lies behind.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Shared, Option<&dyn Cold>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (shared, cold) = (Arc::clone(&self.shared), self.cold.clone());
+        if cold.is_none() {
+            return read(&shared, None);
+        }
+        blocking(move || read(&shared, cold.as_deref())).await.map_err(StoreError::failed)?
     }
 }
 
@@ -70,13 +89,7 @@ impl Reader for TablesReader {
         after: Option<Key>,
         most: usize,
     ) -> Result<Vec<(Key, StateValue)>, StoreError> {
-        let (shared, cold) = (Arc::clone(&self.shared), self.cold.clone());
-        if cold.is_none() {
-            return scan(&shared, None, &name, after.as_deref(), most);
-        }
-        blocking(move || scan(&shared, cold.as_deref(), &name, after.as_deref(), most))
-            .await
-            .map_err(StoreError::failed)?
+        self.read(move |shared, cold| scan(shared, cold, &name, after.as_deref(), most)).await
     }
 
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError> {
@@ -94,30 +107,46 @@ impl Reader for TablesReader {
         Ok(topics.into_iter().collect())
     }
 
-    async fn kept(&self, _: Option<u64>, _: usize) -> Result<Vec<Kept>, StoreError> {
-        Ok(Vec::new())
+    async fn kept(&self, after: Option<u64>, most: usize) -> Result<Vec<Kept>, StoreError> {
+        let memtable = self.shared.read();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let rows = memtable.kept.range((from, Bound::Unbounded)).take(most);
+        rows.map(|(_, row)| kept::of(&memtable, row)).collect()
     }
 
     async fn kept_messages(
         &self,
         numbers: Vec<u64>,
     ) -> Result<Vec<Option<KeptMessage>>, StoreError> {
-        Ok(vec![None; numbers.len()])
+        self.read(move |shared, cold| {
+            numbers.into_iter().map(|number| kept::message(shared, cold, number)).collect()
+        })
+        .await
     }
 
-    async fn timers(&self, _: Option<TimerId>, _: usize) -> Result<Vec<Timer>, StoreError> {
-        Ok(Vec::new())
+    async fn timers(&self, after: Option<TimerId>, most: usize) -> Result<Vec<Timer>, StoreError> {
+        self.read(move |shared, cold| {
+            let rows = page(shared, cold, Table::Timers, after.map(timer_row), most)?;
+            let memtable = shared.read();
+            rows.iter().map(|(_, row)| kept::timer(&memtable, row)).collect()
+        })
+        .await
     }
 
     async fn invalid(
         &self,
-        _: Option<u64>,
-        _: usize,
+        after: Option<u64>,
+        most: usize,
     ) -> Result<Vec<(u64, InvalidMessage)>, StoreError> {
-        Ok(Vec::new())
+        self.read(move |shared, cold| {
+            let after = after.map(|number| RowId(Table::Invalid, number, 0));
+            let rows = page(shared, cold, Table::Invalid, after, most)?.into_iter();
+            rows.map(|(id, row)| Ok((id.1, decode(&row).map_err(StoreError::failed)?))).collect()
+        })
+        .await
     }
 
     async fn totals(&self) -> Result<Totals, StoreError> {
-        Ok(Totals::default())
+        Ok(self.shared.read().totals)
     }
 }

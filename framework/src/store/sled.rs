@@ -16,6 +16,7 @@ mod base;
 mod brake;
 mod checkpoint;
 mod chunk;
+mod cold;
 mod committer;
 mod error;
 mod files;

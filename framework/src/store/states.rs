@@ -1,19 +1,28 @@
-//! What readers may see: durable states, intake numbers and counts, changed only after the sync.
+//! What readers may see: durable states, kept deliveries, timers, intake numbers and counts,
+//! changed only after the sync.
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::change::{Change, Id, StateRow};
+use bytes::Bytes;
+
+use super::change::{Change, Id, KeptRow, Place as At, StateRow};
+use super::form::encode_exact;
+use super::kept_table::{failure_row, failure_rows};
+use super::layers::{Layers, RowId, Rows, Table, Used};
 use super::names::Interner;
-use super::{StoreError, StoredState};
+use super::{Kept, StoreError, StoredState, Totals};
 use crate::delivery::StateValue;
 use crate::hash::FastMap;
-use crate::stream::Key;
+use crate::stream::{Key, PartitionId, Position, StreamId};
 
 /// The states of one name, by key.
 pub(super) type ByKey = FastMap<Key, StoredState>;
 
-/// The states behind the memtable: what a checkpoint has written.
+/// States set aside for a checkpoint, by the number of their name.
+pub(super) type States = BTreeMap<Id, ByKey>;
+
+/// What is behind the memtable: what a checkpoint has written.
 pub(super) trait Cold: std::fmt::Debug + Send + Sync + 'static {
     /// One state.
     fn state(&self, name: Id, key: &str) -> Result<StoredState, StoreError>;
@@ -24,6 +33,24 @@ pub(super) trait Cold: std::fmt::Debug + Send + Sync + 'static {
         name: Id,
         from: &str,
     ) -> Box<dyn Iterator<Item = Result<(Key, StoredState), StoreError>> + '_>;
+
+    /// The value of a row.
+    fn row(&self, id: RowId) -> Result<Option<Bytes>, StoreError>;
+
+    /// The rows of a table in order, from `from` on.
+    fn rows(
+        &self,
+        from: RowId,
+    ) -> Box<dyn Iterator<Item = Result<(RowId, Bytes), StoreError>> + '_>;
+}
+
+/// When a change that is shown became durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// In this opening.
+    Now,
+    /// Before it: a checkpoint may have it, or what came after it, already.
+    Before,
 }
 
 /// What is durable, shared between the committer and the readers.
@@ -35,16 +62,23 @@ pub(super) struct Shared(RwLock<Memtable>);
 pub(super) struct Memtable {
     pub(super) names: Interner<Arc<str>>,
     pub(super) state_names: Interner<Arc<str>>,
-    active: BTreeMap<Id, ByKey>,
+    pub(super) streams: Interner<Arc<StreamId>>,
+    pub(super) partitions: Interner<Arc<PartitionId>>,
+    active: States,
     /// What the last checkpoint writes. Kept when it has ended, until the next one begins: so no
     /// state moves behind the memtable at another moment, and what is hot is read from memory.
-    frozen: Arc<BTreeMap<Id, ByKey>>,
+    frozen: Arc<States>,
     /// How many checkpoints have begun. Whoever looks into the memtable and then behind it looks
     /// again if one began meanwhile.
     pub(super) checkpoints: u64,
     pub(super) intake: BTreeMap<Arc<str>, u64>,
     /// The last sequence that was given, by topic and slot.
     pub(super) sent: BTreeMap<(Id, u8), u64>,
+    /// Kept deliveries, their messages aside.
+    pub(super) kept: BTreeMap<u64, KeptRow>,
+    /// Their messages, timers, and records that are no message.
+    pub(super) rows: Layers,
+    pub(super) totals: Totals,
 }
 
 impl Shared {
@@ -58,24 +92,16 @@ impl Shared {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Shows what has become durable.
-    pub(super) fn show(&self, changes: Vec<Change>) {
+    /// Shows what has become durable, and how much is kept now.
+    pub(super) fn show(&self, changes: Vec<Change>, totals: Totals) {
         let mut memtable = self.write();
-        for change in changes {
-            match change {
-                Change::State(row) => memtable.put(row),
-                Change::Intake(source, next) => {
-                    memtable.intake.insert(source, next);
-                }
-                Change::Send(row) => {
-                    let last = memtable.sent.entry((row.topic, row.slot)).or_default();
-                    *last = row.sequence.max(*last);
-                }
-                Change::Name(id, name) => memtable.names.set(id, name),
-                Change::StateName(id, name, _) => memtable.state_names.set(id, name),
-                _ => {}
-            }
-        }
+        changes.into_iter().for_each(|change| memtable.show(change, Shown::Now));
+        memtable.totals = totals;
+    }
+
+    /// Shows what was durable before this opening.
+    pub(super) fn replay(&self, change: Change) {
+        self.write().show(change, Shown::Before);
     }
 
     /// Changes what readers see in one step; for loading.
@@ -83,21 +109,97 @@ impl Shared {
         change(&mut self.write());
     }
 
-    /// Sets the states aside that a checkpoint is going to write. The one before has ended: what
-    /// it wrote is read from behind the memtable from here on.
-    pub(super) fn freeze(&self) -> Arc<BTreeMap<Id, ByKey>> {
+    /// Sets the states and rows aside that a checkpoint is going to write. The one before has
+    /// ended: what it wrote is read from behind the memtable from here on.
+    pub(super) fn freeze(&self) -> (Arc<States>, Arc<Rows>) {
         let mut memtable = self.write();
         let frozen = Arc::new(std::mem::take(&mut memtable.active));
         memtable.checkpoints += 1;
         let written = std::mem::replace(&mut memtable.frozen, Arc::clone(&frozen));
+        let (frozen_rows, written_rows) = memtable.rows.freeze();
         drop(memtable);
         // Freed when nobody waits for the lock.
-        drop(written);
-        frozen
+        drop((written, written_rows));
+        (frozen, frozen_rows)
     }
 }
 
 impl Memtable {
+    fn show(&mut self, change: Change, shown: Shown) {
+        match change {
+            Change::State(row) => self.put(row),
+            Change::Intake(source, next) => {
+                self.intake.insert(source, next);
+            }
+            Change::Send(row) => {
+                let last = self.sent.entry((row.topic, row.slot)).or_default();
+                *last = row.sequence.max(*last);
+            }
+            Change::Name(id, name) => self.names.set(id, name),
+            Change::StateName(id, name, _) => self.state_names.set(id, name),
+            Change::Stream(id, stream) => self.streams.set(id, Arc::new(stream)),
+            Change::Partition(id, partition) => self.partitions.set(id, Arc::new(partition)),
+            change => self.show_kept(change, shown),
+        }
+    }
+
+    fn show_kept(&mut self, change: Change, shown: Shown) {
+        let used = if shown == Shown::Now { Used::Never } else { Used::Before };
+        match change {
+            Change::Kept(row) => {
+                self.kept.insert(row.number, row);
+            }
+            Change::KeptMessage(number, message) => {
+                let id = RowId(Table::KeptMessages, number, 0);
+                self.rows.put(id, encode_exact(&message), used);
+            }
+            Change::KeptFailure(number, nth, failure) => {
+                // The newest ones take turns.
+                self.rows.put(
+                    failure_row(number, nth),
+                    encode_exact(&(nth, failure)),
+                    Used::Before,
+                );
+            }
+            Change::KeptGone(number, failures) => {
+                self.kept.remove(&number);
+                self.rows.remove(RowId(Table::KeptMessages, number, 0));
+                failure_rows(number, failures).for_each(|id| self.rows.remove(id));
+            }
+            Change::Timer(row) => {
+                let id = RowId(Table::Timers, row.timer.due_ms, row.timer.number);
+                self.rows.put(id, encode_exact(&row), used);
+            }
+            Change::TimerGone(timer) => {
+                self.rows.remove(RowId(Table::Timers, timer.due_ms, timer.number));
+            }
+            Change::Invalid(number, message) => {
+                let id = RowId(Table::Invalid, number, 0);
+                self.rows.put(id, encode_exact(&message), used);
+            }
+            Change::InvalidGone(number) => self.rows.remove(RowId(Table::Invalid, number, 0)),
+            _ => {}
+        }
+    }
+
+    /// A kept delivery by what its numbers stand for.
+    pub(super) fn kept_of(&self, row: &KeptRow) -> Option<Kept> {
+        Some(Kept {
+            number: row.number,
+            position: match row.place {
+                At::Stream(id, n) => Position::Stream(Arc::clone(self.streams.get(id)?), n),
+                At::Foreign(id, n) => Position::Foreign(Arc::clone(self.partitions.get(id)?), n),
+            },
+            handler: Arc::clone(self.names.get(row.handler)?),
+            key: row.key.clone(),
+            since_ms: row.since_ms,
+            wait: row.wait,
+            attempts: row.attempts,
+            late: row.late,
+            bytes: row.bytes,
+        })
+    }
+
     /// A state that is in memory.
     pub(super) fn get(&self, name: Id, key: &str) -> Option<&StoredState> {
         self.active

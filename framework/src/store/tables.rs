@@ -8,17 +8,22 @@ use std::sync::Arc;
 
 use super::change::{Change, Id, Place, Registered, SendRow};
 use super::inbox::Inbox;
+use super::invalid::Invalids;
+use super::kept_table::KeptTable;
 use super::names::Interner;
 use super::outbox::Outbox;
 use super::states::Shared;
-use super::{Catalog, Cause, Found, OutboxRow, Recovered};
+use super::timers::Timers;
+use super::{Catalog, Cause, Found, OutboxRow, Recovered, Totals};
 use crate::envelope::{Context, Headers};
 use crate::stream::{PartitionId, Position, Slot, StreamId};
 
 mod adopt;
+mod keep;
 pub(super) mod plan;
 mod send;
 mod take;
+mod wait;
 
 use plan::Refused;
 
@@ -41,6 +46,9 @@ pub(super) struct Tables {
     pub(super) app: App,
     pub(super) inbox: Inbox,
     pub(super) outbox: Outbox,
+    pub(super) kept: KeptTable,
+    pub(super) timers: Timers,
+    pub(super) invalid: Invalids,
     pub(super) intake: BTreeMap<Arc<str>, u64>,
     pub(super) shared: Arc<Shared>,
     pub(super) dirty: Dirty,
@@ -74,6 +82,9 @@ impl Tables {
             app: App::default(),
             inbox: Inbox::default(),
             outbox: Outbox::default(),
+            kept: KeptTable::default(),
+            timers: Timers::default(),
+            invalid: Invalids::default(),
             intake: BTreeMap::new(),
             shared: Arc::default(),
             dirty: Dirty::default(),
@@ -115,8 +126,18 @@ impl Tables {
             }
             Change::Confirmed(topic, slot, through) => self.outbox.confirm(*topic, *slot, *through),
             Change::SendFloor(topic, slot, floor) => self.outbox.set_floor(*topic, *slot, *floor),
-            // Planning has added the row already; states are shown after the sync.
-            Change::Send(_) | Change::State(_) => {}
+            Change::Kept(row) => self.kept.set(row.clone()),
+            Change::KeptGone(number, _) => self.kept.remove(*number),
+            Change::Timer(row) => self.timers.set(&row.timer),
+            Change::TimerGone(timer) => self.timers.remove(timer),
+            Change::Invalid(number, _) => self.invalid.set(*number),
+            Change::InvalidGone(number) => self.invalid.remove(*number),
+            // Planning has added the row of the outbox already; what is read when it is needed is
+            // shown after the sync.
+            Change::Send(_)
+            | Change::State(_)
+            | Change::KeptMessage(..)
+            | Change::KeptFailure(..) => {}
         }
     }
 
@@ -142,7 +163,17 @@ impl Tables {
         {
             self.outbox.add(topic, Arc::new(row));
         }
-        self.shared.show(vec![change]);
+        self.shared.replay(change);
+    }
+
+    /// How much there is.
+    pub(super) fn totals(&self) -> Totals {
+        Totals {
+            timers: self.timers.len() as u64,
+            invalid: self.invalid.len() as u64,
+            outbox: self.outbox.len(),
+            ..self.kept.totals()
+        }
     }
 
     /// A row of the outbox from its stored form; `None` if a number in it stands for nothing.
@@ -220,11 +251,15 @@ impl Tables {
         self.dirty = Dirty::default();
         self.inbox.dirty = Default::default();
         self.outbox.dirty = Default::default();
+        self.kept.dirty = Default::default();
     }
 
     /// What was recovered, for the service.
     pub(super) fn recovered(&mut self) -> Recovered {
         self.outbox.recall();
+        let totals = self.totals();
+        self.shared.update(|memtable| memtable.totals = totals);
+        let memtable = self.shared.read();
         let streams = self.inbox.streams().iter();
         let partitions = self.inbox.partitions().iter();
         let pending = self.inbox.all_pending().iter();
@@ -243,16 +278,17 @@ impl Tables {
                 })
                 .collect(),
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
-            kept: Vec::new(),
-            kept_next: 1,
-            totals: Default::default(),
+            kept: self.kept.rows().filter_map(|row| memtable.kept_of(row)).collect(),
+            kept_next: self.kept.next,
+            totals,
         }
     }
 
     /// What the app that wrote the store consisted of, and what it left undone.
     pub(super) fn found(&self) -> Found {
+        let pending = self.inbox.all_pending().values().flatten().copied();
         let unfinished: BTreeSet<Id> =
-            self.inbox.all_pending().values().flatten().copied().collect();
+            pending.chain(self.kept.rows().map(|row| row.handler)).collect();
         Found { catalog: self.catalog(), unfinished: self.texts(unfinished.iter()) }
     }
 

@@ -10,12 +10,11 @@ use super::brake::Brake;
 use super::open::Files;
 use super::table::{Changes, RowError};
 use crate::journal::{HeadSync, JournalError};
-use crate::store::change::{self, Id};
+use crate::store::change;
 use crate::store::states::Cold;
 use crate::store::tables::Tables;
-use crate::store::tables::plan::{Plan, Versions};
+use crate::store::tables::plan::{Plan, Read, timer_row};
 use crate::store::{Batch, Catalog, CommitError, Durable, Recovered, Renames, Store, StoreError};
-use crate::stream::Key;
 use crate::tasks::{Tasks, blocking};
 
 /// A store that is open.
@@ -83,7 +82,8 @@ impl OpenSled {
         let work = move |files: &mut Files| {
             let written = decided.write(files, head);
             if written.is_ok() {
-                shared.show(std::mem::take(&mut decided.plan.changes));
+                let changes = std::mem::take(&mut decided.plan.changes);
+                shared.show(changes, decided.plan.durable.totals);
             }
             (written, decided)
         };
@@ -120,21 +120,27 @@ impl OpenSled {
         Ok(result)
     }
 
-    /// The versions of a batch's states that are behind the memtable. No checkpoint changes them
-    /// meanwhile: what one writes is in memory.
-    async fn behind(&self, batch: &Batch) -> Result<Versions, StoreError> {
+    /// What a batch needs that is behind the memtable. No checkpoint changes it meanwhile: what
+    /// one writes is in memory.
+    pub(super) async fn behind(&self, batch: &Batch) -> Result<Read, StoreError> {
         let behind = self.tables.behind(batch);
         if behind.is_empty() {
-            return Ok(Versions::default());
+            return Ok(Read::default());
         }
         let base = self.base.clone();
-        let read = move |(name, key): (Id, Key)| {
-            let version = base.state(name, &key)?.version;
-            Ok(((name, key), version))
+        let read = move || {
+            let mut read = Read::default();
+            for (name, key) in behind.states {
+                let version = base.state(name, &key)?.version;
+                read.versions.insert((name, key), version);
+            }
+            for timer in behind.timers {
+                let row = base.row(timer_row(timer))?;
+                read.timers.extend(row.map(|row| (timer, row)));
+            }
+            Ok(read)
         };
-        blocking(move || behind.into_iter().map(read).collect())
-            .await
-            .map_err(StoreError::failed)?
+        blocking(read).await.map_err(StoreError::failed)?
     }
 
     /// Begins a checkpoint if a segment was filled since the last one and none is being written.

@@ -3,7 +3,6 @@
 //! Numbers are big endian in keys, so that rows lie in the order in which they are read. Values
 //! begin with the version of their form. Tags and versions are never reused.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -11,14 +10,16 @@ use serde::de::DeserializeOwned;
 
 use super::base::Base;
 use super::checkpoint::Change as Row;
-use crate::delivery::StateValue;
-use crate::store::change::{Id, Place, Registered, SendRow};
+use super::cold;
+use crate::store::StoredState;
+use crate::store::change::{Id, KeptRow, Place, Registered, SendRow};
+use crate::store::form::{FORM, FormError, decode, encode};
 use crate::store::inbox::InStream;
+use crate::store::layers::Rows;
 use crate::store::outbox::OutStreamRow;
-use crate::store::states::{ByKey, Cold};
+use crate::store::states::States;
 use crate::store::tables::Tables;
-use crate::store::{StoreError, StoredState};
-use crate::stream::{Key, PartitionId, Ranges, StreamId};
+use crate::stream::{PartitionId, Ranges, StreamId};
 
 const NAMES: u8 = 1;
 const STATE_NAMES: u8 = 2;
@@ -26,13 +27,16 @@ const APP: u8 = 3;
 const STREAMS: u8 = 4;
 const PARTITIONS: u8 = 5;
 const PENDING: u8 = 6;
-const STATES: u8 = 7;
+pub(super) const STATES: u8 = 7;
 const OUT_STREAMS: u8 = 8;
 const OUTBOX: u8 = 9;
 const INTAKE: u8 = 10;
-
-/// The version of every row's form.
-const FORM: u8 = 1;
+const KEPT: u8 = 11;
+pub(super) const KEPT_MESSAGES: u8 = 12;
+pub(super) const KEPT_FAILURES: u8 = 13;
+pub(super) const TIMERS: u8 = 14;
+pub(super) const INVALID: u8 = 15;
+const NUMBERS: u8 = 16;
 
 /// What a checkpoint writes of all tables but the outbox's rows and the states.
 fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
@@ -71,6 +75,16 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
             rows.push(intake_row(&source, *next)?);
         }
     }
+    let kept = tables.kept.take_dirty();
+    for number in kept.changed {
+        if let Some(row) = tables.kept.get(number) {
+            rows.push(kept_row(row)?);
+        }
+    }
+    let removed = kept.removed.into_iter();
+    rows.extend(removed.map(|number| delete(KEPT, number.to_be_bytes().to_vec())));
+    let numbers = (tables.kept.next, tables.timers.next, tables.invalid.next);
+    rows.push(put(NUMBERS, Vec::new(), &numbers)?);
     for (topic, slot) in outbox.streams {
         let row = tables.outbox.stream_row(topic, slot);
         rows.push(put(OUT_STREAMS, slot_key(topic, slot), &row)?);
@@ -85,7 +99,8 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
 pub(super) struct Changes {
     few: Vec<Row>,
     sends: Vec<SendRow>,
-    states: Arc<BTreeMap<Id, ByKey>>,
+    states: Arc<States>,
+    rows: Arc<Rows>,
 }
 
 impl Changes {
@@ -97,7 +112,8 @@ impl Changes {
             .iter()
             .map(|row| tables.send_row(row).ok_or(RowError::Nameless { sequence: row.sequence }));
         let sends = sends.collect::<Result<_, _>>()?;
-        Ok(Changes { few, sends, states: tables.shared.freeze() })
+        let (states, rows) = tables.shared.freeze();
+        Ok(Changes { few, sends, states, rows })
     }
 
     /// The rows. Large ones are encoded one by one, when they are drawn. An outgoing stream comes
@@ -110,7 +126,8 @@ impl Changes {
             states.sort_unstable_by_key(|(key, _)| *key);
             states.into_iter().map(|(key, state)| Ok(state_row(*name, key, state)))
         });
-        few.chain(self.sends.iter().map(send_row)).chain(states)
+        let rows = self.rows.iter().map(|(id, row)| Ok(cold::row(*id, row)));
+        few.chain(self.sends.iter().map(send_row)).chain(states).chain(rows)
     }
 }
 
@@ -128,6 +145,10 @@ pub(super) fn intake_row(source: &str, next: u64) -> Result<Row, RowError> {
 
 pub(super) fn send_row(row: &SendRow) -> Result<Row, RowError> {
     put(OUTBOX, row_key(row.topic, row.slot, row.sequence), row)
+}
+
+pub(super) fn kept_row(row: &KeptRow) -> Result<Row, RowError> {
+    put(KEPT, row.number.to_be_bytes().to_vec(), row)
 }
 
 pub(super) fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
@@ -196,6 +217,16 @@ pub(super) fn load(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
         let (topic, row) = tables.outbox_row(&row).ok_or(RowError::Key { table: OUTBOX })?;
         tables.outbox.load_row(topic, Arc::new(row));
     }
+    for row in scan(base, KEPT) {
+        tables.kept.load(row?.1);
+    }
+    for row in scan::<(u64, u64, u64)>(base, NUMBERS) {
+        let (kept, timers, invalid) = row?.1;
+        tables.kept.next = tables.kept.next.max(kept);
+        tables.timers.next = tables.timers.next.max(timers);
+        tables.invalid.next = tables.invalid.next.max(invalid);
+    }
+    cold::load(base, tables)?;
     show(tables, shown);
     Ok(())
 }
@@ -209,47 +240,16 @@ fn show(tables: &Tables, sent: Vec<(Id, u8, u64)>) {
         for (id, name) in tables.state_names.iter() {
             memtable.state_names.set(id, Arc::clone(name));
         }
+        for (id, stream) in tables.streams.iter() {
+            memtable.streams.set(id, Arc::clone(stream));
+        }
+        for (id, partition) in tables.partitions.iter() {
+            memtable.partitions.set(id, Arc::clone(partition));
+        }
+        memtable.kept = tables.kept.rows().map(|row| (row.number, row.clone())).collect();
         memtable.intake = tables.intake.clone();
         memtable.sent = sent.into_iter().map(|(topic, slot, last)| ((topic, slot), last)).collect();
     });
-}
-
-impl Cold for Base {
-    fn state(&self, name: Id, key: &str) -> Result<StoredState, StoreError> {
-        let row = self.get(STATES, &state_key(name, key)).map_err(StoreError::failed)?;
-        row.map_or(Ok(StoredState { version: 0, value: None }), |row| {
-            stored(row).ok_or_else(|| StoreError::failed(RowError::Form { table: STATES }))
-        })
-    }
-
-    fn scan(
-        &self,
-        name: Id,
-        from: &str,
-    ) -> Box<dyn Iterator<Item = Result<(Key, StoredState), StoreError>> + '_> {
-        let rows = Base::scan(self, STATES, &state_key(name, from));
-        let decode = move |row: Result<(Vec<u8>, Vec<u8>), super::BaseError>| {
-            let (key, value) = row.map_err(StoreError::failed)?;
-            let Some(key) = key.strip_prefix(&name.to_be_bytes()) else { return Ok(None) };
-            let read = str::from_utf8(key).ok().zip(stored(value));
-            let (key, state) =
-                read.ok_or_else(|| StoreError::failed(RowError::Form { table: STATES }))?;
-            Ok(Some((Key::from(key), state)))
-        };
-        // The rows of the next name end the scan.
-        Box::new(rows.map(decode).map_while(Result::transpose))
-    }
-}
-
-fn stored(row: Vec<u8>) -> Option<StoredState> {
-    let (&[form, ref rest @ ..], json) = row.split_first_chunk::<13>()?;
-    let (version, schema) = rest.split_first_chunk::<8>()?;
-    if form != FORM {
-        return None;
-    }
-    let (version, schema) =
-        (u64::from_be_bytes(*version), u32::from_be_bytes(schema.try_into().ok()?));
-    Some(StoredState { version, value: Some(StateValue { schema, json: json.to_vec().into() }) })
 }
 
 /// The rows of a table, decoded.
@@ -259,19 +259,13 @@ fn scan<T: DeserializeOwned>(
 ) -> impl Iterator<Item = Result<(Vec<u8>, T), RowError>> {
     base.scan(table, &[]).map(move |row| {
         let (key, value) = row?;
-        match value.split_first() {
-            Some((&FORM, rest)) => {
-                let value = postcard::from_bytes(rest);
-                Ok((key, value.map_err(|source| RowError::Value { table, source })?))
-            }
-            _ => Err(RowError::Form { table }),
-        }
+        Ok((key, decode(&value).map_err(|source| RowError::Form { table, source })?))
     })
 }
 
 fn put(table: u8, key: Vec<u8>, value: &impl Serialize) -> Result<Row, RowError> {
-    let value = postcard::to_extend(value, vec![FORM]);
-    Ok(Row { table, key, value: Some(value.map_err(|source| RowError::Value { table, source })?) })
+    let value = encode(value).map_err(|source| RowError::Value { table, source })?;
+    Ok(Row { table, key, value: Some(value) })
 }
 
 fn delete(table: u8, key: Vec<u8>) -> Row {
@@ -300,7 +294,7 @@ fn row_key(topic: Id, slot: u8, sequence: u64) -> Vec<u8> {
     [&slot_key(topic, slot)[..], &sequence.to_be_bytes()].concat()
 }
 
-fn state_key(name: Id, key: &str) -> Vec<u8> {
+pub(super) fn state_key(name: Id, key: &str) -> Vec<u8> {
     [&name.to_be_bytes()[..], key.as_bytes()].concat()
 }
 
@@ -319,13 +313,10 @@ pub(super) enum RowError {
     Base(#[from] super::BaseError),
     #[error("a key in table {table} of the checkpoint cannot be read; restore a backup")]
     Key { table: u8 },
-    #[error(
-        "a row in table {table} of the checkpoint has a form that this version of endwise does \
-         not know: use the version that wrote it"
-    )]
-    Form { table: u8 },
+    #[error("table {table} of the checkpoint: {source}")]
+    Form { table: u8, source: FormError },
     #[error("message {sequence} of the outbox names what has no number; please report this")]
     Nameless { sequence: u64 },
-    #[error("a row in table {table} of the checkpoint cannot be read or written: {source}")]
+    #[error("a row for table {table} of the checkpoint cannot be written: {source}")]
     Value { table: u8, source: postcard::Error },
 }

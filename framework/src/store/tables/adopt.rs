@@ -1,9 +1,9 @@
 //! Taking in what the app consists of, and what was renamed or retired since.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::super::change::{Change, Id, Place, Registered};
+use super::super::change::{Change, Id, KeptRow, Place, Registered};
 use super::super::{Catalog, Renames, StoreError};
 use super::Tables;
 use super::plan::Plan;
@@ -29,6 +29,7 @@ impl Tables {
             }
         }
         self.register_all(catalog, &mut plan);
+        plan.durable.totals = self.totals();
         Ok(plan)
     }
 
@@ -100,8 +101,8 @@ impl Tables {
         }
     }
 
-    /// What is pending for an old name is pending for its new one, or done when retired. All at
-    /// once, so that a name which moves on does not take along what has just come to it.
+    /// What is pending or kept for an old name is so for its new one, or given up when retired. All
+    /// at once, so that a name which moves on does not take along what has just come to it.
     fn rename_handlers(&mut self, renames: &[(Arc<str>, Option<Arc<str>>)], plan: &mut Plan) {
         let mut renamed: BTreeMap<Id, Option<Id>> = BTreeMap::new();
         for (old, new) in renames {
@@ -110,6 +111,7 @@ impl Tables {
                 renamed.entry(old).or_insert(new);
             }
         }
+        let kept = self.rename_kept(&renamed, plan);
         let pending = self.inbox.all_pending().iter();
         let mine: Vec<(Place, Vec<Id>)> = pending
             .filter(|(_, handlers)| handlers.iter().any(|id| renamed.contains_key(id)))
@@ -119,7 +121,8 @@ impl Tables {
             let mut left = Vec::with_capacity(handlers.len());
             for id in handlers {
                 let is = renamed.get(&id).copied().unwrap_or(Some(id));
-                left.extend(is.filter(|id| !left.contains(id)));
+                let is_new = |id: &Id| !left.contains(id) && !kept.contains(&(place, *id));
+                left.extend(is.filter(is_new));
             }
             let is_settled = left.is_empty();
             self.change(Change::Pending(place, left), plan);
@@ -132,5 +135,32 @@ impl Tables {
                 self.change(Change::Handler(old, Registered::No), plan);
             }
         }
+    }
+
+    /// What is kept for an old name is kept for its new one, or given up. The positions and
+    /// handlers of which something is kept.
+    fn rename_kept(
+        &mut self,
+        renamed: &BTreeMap<Id, Option<Id>>,
+        plan: &mut Plan,
+    ) -> BTreeSet<(Place, Id)> {
+        let mut kept = BTreeSet::new();
+        if renamed.is_empty() {
+            return kept;
+        }
+        let rows: Vec<KeptRow> = self.kept.rows().cloned().collect();
+        for row in rows {
+            let is = renamed.get(&row.handler).copied().unwrap_or(Some(row.handler));
+            match is {
+                // Two handlers that become one handle a message once.
+                Some(handler) if kept.insert((row.place, handler)) => {
+                    if handler != row.handler {
+                        self.change(Change::Kept(KeptRow { handler, ..row }), plan);
+                    }
+                }
+                _ => self.keep_no_more(row.number, plan),
+            }
+        }
+        kept
     }
 }

@@ -1,12 +1,15 @@
 //! Planning a batch: which entries hold, which positions they get, what changes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::super::change::{Change, Id, Place, Registered};
+use super::super::layers::{RowId, Table};
 use super::super::limits::{self, LimitError};
 use super::super::states::Memtable;
-use super::super::{Batch, Durable, Entry, StateTouch, Subject, Verdict};
+use super::super::{Batch, Durable, Entry, StateTouch, Subject, TimerId, Verdict};
 use super::Tables;
 use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
@@ -21,7 +24,30 @@ pub(in crate::store) struct Plan {
     pub(in crate::store) durable: Durable,
     /// Versions of states that are behind the memtable, or that this batch has written.
     pub(super) versions: Versions,
+    /// The timers that are due, as they are stored.
+    pub(super) timers: BTreeMap<TimerId, Bytes>,
     pub(super) time_ms: u64,
+}
+
+/// What is to be read behind the memtable before a batch is planned, for planning waits for
+/// nothing.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Behind {
+    pub(in crate::store) states: Vec<(Id, Key)>,
+    pub(in crate::store) timers: Vec<TimerId>,
+}
+
+/// What was read of it.
+#[derive(Debug, Default)]
+pub(in crate::store) struct Read {
+    pub(in crate::store) versions: Versions,
+    pub(in crate::store) timers: BTreeMap<TimerId, Bytes>,
+}
+
+impl Behind {
+    pub(in crate::store) fn is_empty(&self) -> bool {
+        self.states.is_empty() && self.timers.is_empty()
+    }
 }
 
 /// How many refused runs are remembered. An entry can only come behind a refused one of its run
@@ -42,16 +68,26 @@ impl Refused {
 }
 
 impl Tables {
-    /// The states of a batch whose versions are not in memory. They are to be read before the
-    /// batch is planned, for planning waits for nothing.
-    pub(in crate::store) fn behind(&self, batch: &Batch) -> Vec<(Id, Key)> {
+    /// What a batch needs that is not in memory.
+    pub(in crate::store) fn behind(&self, batch: &Batch) -> Behind {
         let memtable = self.shared.read();
-        let touches = batch.entries.iter().flat_map(|entry| &entry.states);
-        let behind = touches.filter_map(|touch| {
-            let id = self.state_names.id(&touch.name)?;
-            memtable.get(id, &touch.key).is_none().then(|| (id, Arc::clone(&touch.key)))
-        });
-        behind.collect()
+        let mut behind = Behind::default();
+        for entry in &batch.entries {
+            for touch in &entry.states {
+                if let Some(id) = self.state_names.id(&touch.name)
+                    && memtable.get(id, &touch.key).is_none()
+                {
+                    behind.states.push((id, Arc::clone(&touch.key)));
+                }
+            }
+            if let Subject::Released { timer } = entry.subject
+                && self.timers.contains(timer)
+                && memtable.rows.get(timer_row(timer)).is_none()
+            {
+                behind.timers.push(timer);
+            }
+        }
+        behind
     }
 
     /// Decides what a batch does. A limit is met before anything is decided; else the tables
@@ -60,11 +96,12 @@ impl Tables {
     pub(in crate::store) fn plan(
         &mut self,
         batch: &Batch,
-        behind: Versions,
+        behind: Read,
     ) -> Result<Plan, LimitError> {
         limits::check(batch)?;
         self.check_holes()?;
-        let mut plan = Plan { time_ms: batch.time_ms, versions: behind, ..Plan::default() };
+        let Read { versions, timers } = behind;
+        let mut plan = Plan { time_ms: batch.time_ms, versions, timers, ..Plan::default() };
         for (stream, through) in &batch.confirmed {
             self.confirm(stream, *through, &mut plan);
         }
@@ -72,6 +109,11 @@ impl Tables {
         let shared = Arc::clone(&self.shared);
         let memtable = shared.read();
         for entry in &batch.entries {
+            if let Subject::Released { timer } = entry.subject
+                && let Some(Some(row)) = memtable.rows.get(timer_row(timer))
+            {
+                plan.timers.insert(timer, row.clone());
+            }
             let (verdict, place) = self.check(entry, &plan, &memtable);
             if verdict == Verdict::Applied {
                 self.take(entry, place, &mut plan);
@@ -82,6 +124,7 @@ impl Tables {
             }
             plan.durable.verdicts.push(verdict);
         }
+        plan.durable.totals = self.totals();
         Ok(plan)
     }
 
@@ -107,15 +150,15 @@ impl Tables {
             Subject::Handled { position, .. }
             | Subject::NotMine { position, .. }
             | Subject::Duplicate { position } => self.place(position),
+            Subject::Kept(keep) => self.place(&keep.position),
             Subject::Intake { .. }
             | Subject::Passed { .. }
-            | Subject::Kept(_)
             | Subject::Discarded { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. } => None,
         };
-        let verdict = self.check_subject(&entry.subject, place);
+        let verdict = self.check_subject(&entry.subject, place, plan);
         if verdict != Verdict::Applied {
             return (verdict, place);
         }
@@ -127,16 +170,30 @@ impl Tables {
         (Verdict::Applied, place)
     }
 
-    fn check_subject(&self, subject: &Subject, place: Option<Place>) -> Verdict {
+    fn check_subject(&self, subject: &Subject, place: Option<Place>, plan: &Plan) -> Verdict {
         let is_settled = place.is_some_and(|place| self.inbox.is_settled(place));
         let holds = match subject {
-            Subject::Handled { handler, handlers, .. } => {
-                let is_left = match place.and_then(|place| self.inbox.pending(place)) {
-                    Some(left) => self.names.id(handler).is_some_and(|id| left.contains(&id)),
-                    None => handlers.contains(handler),
-                };
-                !is_settled && is_left
+            Subject::Handled { handler, handlers, kept: None, .. } => {
+                !is_settled && self.is_left(place, handler, handlers)
             }
+            Subject::Handled { handler, kept: Some(number), .. } => {
+                self.kept.is_of(*number, place, self.names.id(handler))
+            }
+            Subject::Kept(keep) => match &keep.message {
+                // A number that was used before may be behind, with another's history.
+                Some(_) => {
+                    keep.number >= self.kept.next
+                        && !is_settled
+                        && self.is_left(place, &keep.handler, &keep.handlers)
+                }
+                None => self.kept.is_of(keep.number, place, self.names.id(&keep.handler)),
+            },
+            Subject::Discarded { number } => self.kept.get(*number).is_some(),
+            // One that this batch has made is nobody's to release yet.
+            Subject::Released { timer } => {
+                self.timers.contains(*timer) && plan.timers.contains_key(timer)
+            }
+            Subject::InvalidDiscarded { number } => self.invalid.contains(*number),
             // What some handlers have begun here is not another's.
             Subject::NotMine { .. } => {
                 !is_settled && place.is_none_or(|place| self.inbox.pending(place).is_none())
@@ -148,15 +205,17 @@ impl Tables {
                 }
                 true
             }
-            Subject::Intake { from: None } | Subject::Passed { .. } => true,
-            // No table takes these yet: refused, nothing is lost.
-            Subject::Kept(_)
-            | Subject::Discarded { .. }
-            | Subject::Released { .. }
-            | Subject::Invalid(_)
-            | Subject::InvalidDiscarded { .. } => false,
+            Subject::Intake { from: None } | Subject::Passed { .. } | Subject::Invalid(_) => true,
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
+    }
+
+    /// Whether a handler is left to do for a position that is not settled.
+    fn is_left(&self, place: Option<Place>, handler: &Arc<str>, handlers: &[Arc<str>]) -> bool {
+        match place.and_then(|place| self.inbox.pending(place)) {
+            Some(left) => self.names.id(handler).is_some_and(|id| left.contains(&id)),
+            None => handlers.contains(handler),
+        }
     }
 
     fn version(&self, touch: &StateTouch, plan: &Plan, memtable: &Memtable) -> u64 {
@@ -240,4 +299,9 @@ impl Tables {
             }
         }
     }
+}
+
+/// Where a timer is stored.
+pub(in crate::store) fn timer_row(timer: TimerId) -> RowId {
+    RowId(Table::Timers, timer.due_ms, timer.number)
 }

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::super::change::{Change, Id, Place, SendRow};
 use super::super::{Cause, OutboxRow};
 use super::Tables;
 use super::plan::Plan;
-use crate::envelope::Context;
-use crate::outcome::Send as Message;
-use crate::stream::{Position, Slot};
+use crate::envelope::{Context, Headers};
+use crate::outcome::{Release, Send as Message};
+use crate::stream::{Key, Position, Slot};
 
 /// The handling that a message is sent for.
 pub(super) struct Sender {
@@ -18,8 +20,18 @@ pub(super) struct Sender {
     pub(super) id: Id,
 }
 
+/// A message that is to get its position, now or later.
+pub(super) struct Outgoing {
+    pub(super) topic: Id,
+    pub(super) type_name: Id,
+    pub(super) key: Option<Key>,
+    pub(super) cause: Option<(Place, Id, u32)>,
+    pub(super) headers: Headers,
+    pub(super) body: Bytes,
+}
+
 impl Tables {
-    /// Gives a message its position.
+    /// Sends a message: it gets its position, or waits for its time.
     pub(super) fn send(
         &mut self,
         message: &Message,
@@ -27,15 +39,41 @@ impl Tables {
         index: u32,
         plan: &mut Plan,
     ) {
-        let (topic, topic_name) = self.text(&message.topic, plan);
-        let (type_id, type_name) = self.text(&message.type_name, plan);
-        let slot = match &message.key {
+        let outgoing = Outgoing {
+            topic: self.text(&message.topic, plan),
+            type_name: self.text(&message.type_name, plan),
+            key: message.key.clone(),
+            cause: sender.map(|sender| (sender.place, sender.id, index)),
+            headers: message.headers.clone(),
+            body: message.body.clone(),
+        };
+        if message.release != Release::Now {
+            return self.send_later(message.release, message.name.as_ref(), outgoing, plan);
+        }
+        let cause = sender.map(|sender| Cause {
+            position: sender.position.clone(),
+            handler: Arc::clone(&sender.handler),
+            index,
+        });
+        self.send_now(outgoing, cause, plan);
+    }
+
+    /// Gives a message its position.
+    pub(super) fn send_now(&mut self, outgoing: Outgoing, cause: Option<Cause>, plan: &mut Plan) {
+        let Outgoing { topic, type_name: type_id, key, headers, body, .. } = outgoing;
+        // Both were given their numbers when the message was sent.
+        let Some((topic_name, type_name)) = self.names.get(topic).zip(self.names.get(type_id))
+        else {
+            return;
+        };
+        let (topic_name, type_name) = (Arc::clone(topic_name), Arc::clone(type_name));
+        let slot = match &key {
             Some(key) => Slot::of(key),
             None => self.outbox.turn(topic),
         };
         let identity = &self.identity;
         let stream = self.outbox.stream(topic, slot.0, || identity.stream(topic_name, slot.0));
-        let (prev, horizon) = match &message.key {
+        let (prev, horizon) = match &key {
             Some(key) => stream.remember(key),
             None => (None, 0),
         };
@@ -43,16 +81,12 @@ impl Tables {
             stream: Arc::clone(&stream.id),
             sequence: stream.next,
             type_name,
-            key: message.key.clone(),
+            key,
             context: Context { prev, horizon, floor: stream.floor },
-            cause: sender.map(|sender| Cause {
-                position: sender.position.clone(),
-                handler: Arc::clone(&sender.handler),
-                index,
-            }),
+            cause,
             time_ms: plan.time_ms,
-            headers: message.headers.clone(),
-            body: message.body.clone(),
+            headers,
+            body,
         };
         plan.changes.push(Change::Send(SendRow {
             topic,
@@ -63,7 +97,7 @@ impl Tables {
             prev,
             horizon,
             floor: row.context.floor,
-            cause: sender.map(|sender| (sender.place, sender.id, index)),
+            cause: outgoing.cause,
             time_ms: row.time_ms,
             headers: row.headers.as_bytes().clone(),
             body: row.body.clone(),
@@ -73,12 +107,11 @@ impl Tables {
         plan.durable.sent.push(row);
     }
 
-    /// A name with its number, given one if it has none.
-    fn text(&mut self, name: &str, plan: &mut Plan) -> (Id, Arc<str>) {
-        let known = self.names.id(name).and_then(|id| Some((id, Arc::clone(self.names.get(id)?))));
-        known.unwrap_or_else(|| {
-            let name: Arc<str> = name.into();
-            (self.name(&name, plan), name)
-        })
+    /// The number of a name, given one if it has none.
+    pub(super) fn text(&mut self, name: &str, plan: &mut Plan) -> Id {
+        match self.names.id(name) {
+            Some(id) => id,
+            None => self.name(&name.into(), plan),
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, StateRow};
+use super::super::invalid;
 use super::super::{Entry, StateTouch, Subject};
 use super::Tables;
 use super::plan::Plan;
@@ -13,6 +14,9 @@ impl Tables {
     /// Carries an entry out.
     pub(super) fn take(&mut self, entry: &Entry, place: Option<Place>, plan: &mut Plan) {
         let cause = self.take_subject(&entry.subject, place, plan);
+        for cancel in &entry.cancels {
+            self.cancel(cancel, plan);
+        }
         for touch in &entry.states {
             self.take_state(touch, plan);
         }
@@ -35,11 +39,14 @@ impl Tables {
         plan: &mut Plan,
     ) -> Option<Sender> {
         match subject {
-            Subject::Handled { position, floor, handler, handlers, kept: _ } => {
+            Subject::Handled { position, floor, handler, handlers, kept } => {
                 let place = place.unwrap_or_else(|| self.place_of(position, plan));
                 self.see_floor(place, *floor, plan);
                 let id = self.name(handler, plan);
-                self.handled(place, id, handlers, plan);
+                match kept {
+                    Some(number) => self.keep_no_more(*number, plan),
+                    None => self.handled(place, id, handlers, plan),
+                }
                 let (position, handler) = (position.clone(), Arc::clone(handler));
                 Some(Sender { position, place, handler, id })
             }
@@ -49,13 +56,30 @@ impl Tables {
                 self.settle(place, plan);
                 None
             }
-            Subject::Duplicate { .. }
-            | Subject::Intake { from: None }
-            | Subject::Kept(_)
-            | Subject::Discarded { .. }
-            | Subject::Released { .. }
-            | Subject::Invalid(_)
-            | Subject::InvalidDiscarded { .. } => None,
+            Subject::Kept(keep) => {
+                let place = place.unwrap_or_else(|| self.place_of(&keep.position, plan));
+                self.see_floor(place, keep.floor, plan);
+                self.keep(keep, place, plan);
+                None
+            }
+            Subject::Discarded { number } => {
+                self.keep_no_more(*number, plan);
+                None
+            }
+            Subject::Released { timer } => {
+                self.release(*timer, plan);
+                None
+            }
+            Subject::Invalid(message) => {
+                let number = self.invalid.next;
+                self.change(Change::Invalid(number, invalid::stored(message)), plan);
+                None
+            }
+            Subject::InvalidDiscarded { number } => {
+                self.change(Change::InvalidGone(*number), plan);
+                None
+            }
+            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
             Subject::Passed { partition, first, last } => {
                 let partition = self.partition_id(partition, plan);
                 self.change(Change::Passed(partition, *first, *last), plan);
@@ -70,7 +94,13 @@ impl Tables {
     }
 
     /// One handler is done with a position: the last one settles it.
-    fn handled(&mut self, place: Place, handler: Id, handlers: &[Arc<str>], plan: &mut Plan) {
+    pub(super) fn handled(
+        &mut self,
+        place: Place,
+        handler: Id,
+        handlers: &[Arc<str>],
+        plan: &mut Plan,
+    ) {
         let (was_pending, mut left) = match self.inbox.pending(place) {
             Some(left) => (true, left.to_vec()),
             None if handlers.len() == 1 => (false, Vec::new()),

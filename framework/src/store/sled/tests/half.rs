@@ -9,7 +9,6 @@ use crate::journal::HeadSync;
 use crate::store::reader::TablesReader;
 use crate::store::sled::SledOptions;
 use crate::store::states::Cold;
-use crate::store::tables::plan::Versions;
 use crate::store::{Batch, Store, change};
 use crate::testing::store_conformance::accepted;
 use crate::testing::store_conformance::model::{Model, Random};
@@ -40,15 +39,7 @@ async fn a_commit_that_was_not_acknowledged_is_there_whole_or_not_at_all() {
         }
         // What was sent tells below whether the commit is there.
         batch.entries.push(accepted().send("out", None, "told apart"));
-        let behind: Versions = store
-            .tables
-            .behind(&batch)
-            .into_iter()
-            .map(|key| {
-                let version = store.base.state(key.0, &key.1);
-                (key, version.unwrap().version)
-            })
-            .collect();
+        let behind = store.behind(&batch).await.unwrap();
         let plan = store.tables.plan(&batch, behind).unwrap();
         let mut after = model.clone();
         after.apply(&batch, &plan.durable);
@@ -62,7 +53,7 @@ async fn a_commit_that_was_not_acknowledged_is_there_whole_or_not_at_all() {
         model.check_reader(&reader, 50).await;
         files.journal.sync(HeadSync::Write).unwrap();
         model.check_reader(&reader, 50).await;
-        store.tables.shared.show(plan.changes);
+        store.tables.shared.show(plan.changes, plan.durable.totals);
         after.check_reader(&reader, 50).await;
         let synced = home.path().join(format!("synced-{round}"));
         copy(&dir, &synced);
