@@ -22,16 +22,22 @@ impl Consume {
             self.unmark(&ran);
             self.state.lanes = self.state.lanes.saturating_sub(1);
             let queued = ran.handled.len();
-            for handled in ran.handled {
+            for mut handled in ran.handled {
                 self.state.kept_bytes -= handled.job.kept_bytes();
+                self.lanes.unpin(ran.lane, &mut handled.job);
                 work.push(self.outcome(ran.lane, ran.number, handled, &mut completed));
             }
-            if let Some(failed) = ran.failed {
+            if let Some(mut failed) = ran.failed {
                 self.state.kept_bytes -= failed.job.kept_bytes();
+                self.lanes.unpin(ran.lane, &mut failed.job);
                 work.push(self.failed(ran.lane, ran.number, failed, &mut completed));
             }
-            self.state.kept_bytes -= ran.rest.iter().map(Job::kept_bytes).sum::<usize>();
-            self.lanes.ended(ran.lane, queued, ran.rest, ran.states);
+            let mut rest = ran.rest;
+            for job in &mut rest {
+                self.state.kept_bytes -= job.kept_bytes();
+                self.lanes.unpin(ran.lane, job);
+            }
+            self.lanes.ended(ran.lane, queued, rest, ran.states);
         }
         self.push(work, completed)
     }

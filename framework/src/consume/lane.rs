@@ -213,15 +213,14 @@ impl Lanes {
         let (mut jobs, mut kept) = (VecDeque::new(), Vec::new());
         let mut bytes = 0;
         while jobs.len() + kept.len() < most {
-            if lane.has_earlier_job() || lane.kept.is_empty() {
+            if lane.kept.is_empty() {
                 let Some(mut job) = lane.queue.pop_front() else { break };
                 if job.number == 0 {
                     job.number = number;
                     number += 1;
                 }
                 jobs.push_back(job);
-            } else if jobs.is_empty()
-                && let Front::Run = lane.front(now)
+            } else if let Front::Run = lane.front(now)
                 && let Some((number, entry)) = lane.kept.pop_first()
             {
                 bytes += entry.bytes as usize;
@@ -233,6 +232,7 @@ impl Lanes {
                 break;
             }
         }
+        lane.in_run = jobs.iter().filter(|job| job.kept.is_none()).cloned().collect();
         let (run, states) = (lane.run, std::mem::take(&mut lane.states));
         let (batch, is_condemned) = (0, false);
         let run = Run { lane: id, number: run, kept, jobs, states, batch, is_condemned };
@@ -251,6 +251,13 @@ impl Lanes {
         !self.ready.is_empty()
     }
 
+    /// What the store has come to keep while it ran is known of a job from here on.
+    pub(crate) fn unpin(&mut self, id: LaneId, job: &mut Job) {
+        if let Some(entry) = self.get_mut(id).and_then(|lane| lane.pinned.remove(&job.number)) {
+            job.kept = Some(entry);
+        }
+    }
+
     /// A run has ended: `queued` of its outcomes are on their way to the store, `rest` did not
     /// run.
     pub(crate) fn ended(
@@ -263,6 +270,7 @@ impl Lanes {
         let Some(lane) = self.get_mut(id) else { return };
         lane.is_running = false;
         lane.running = None;
+        lane.in_run.clear();
         lane.uncommitted += queued;
         lane.states = states;
         lane.put_back(rest);

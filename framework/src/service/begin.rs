@@ -79,7 +79,7 @@ fn recover(kept: Kept, wiring: &Wiring, probation: &Probation, lanes: &mut Lanes
         attempts: kept.attempts,
         late: kept.late,
         bytes: kept.bytes,
-        is_durable: true,
+        uncommitted: 0,
         is_suspect,
     };
     lanes.recover(kept.number, wiring.lane_of(handler), kept.key.as_ref(), job);

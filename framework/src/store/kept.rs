@@ -52,7 +52,7 @@ pub enum Wait {
 /// A delivery that is to be kept, or that is kept and waits for something else now.
 #[derive(Clone, Debug)]
 pub struct Keep {
-    /// Its number; higher than any before when it is new.
+    /// Its number. A new one has one of its own, not below [`Recovered::kept_next`](super::Recovered).
     pub number: u64,
     /// The message.
     pub position: Position,

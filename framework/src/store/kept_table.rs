@@ -16,6 +16,9 @@ pub(super) struct KeptTable {
     rows: BTreeMap<u64, KeptRow>,
     /// The number of the next one.
     pub(super) next: u64,
+    /// The number of the first that may be new in this opening: lower ones were used before, and
+    /// histories of theirs may lie behind.
+    pub(super) first_new: u64,
     /// Of the deliveries alone.
     totals: Totals,
     pub(super) dirty: Dirty,
@@ -36,6 +39,7 @@ impl Default for KeptTable {
         KeptTable {
             rows: BTreeMap::new(),
             next: 1,
+            first_new: 1,
             totals: Totals::default(),
             dirty: Dirty::default(),
             in_base: BTreeSet::new(),
@@ -53,6 +57,12 @@ impl KeptTable {
         self.rows
             .get(&number)
             .is_some_and(|row| Some(row.place) == place && Some(row.handler) == handler)
+    }
+
+    /// Whether a delivery that is kept from here on may have the number. Those of several lanes
+    /// come in any order.
+    pub(super) fn is_free(&self, number: u64) -> bool {
+        number >= self.first_new && !self.rows.contains_key(&number)
     }
 
     pub(super) fn rows(&self) -> impl Iterator<Item = &KeptRow> {

@@ -257,6 +257,7 @@ impl Tables {
     /// What was recovered, for the service.
     pub(super) fn recovered(&mut self) -> Recovered {
         self.outbox.recall();
+        self.kept.first_new = self.kept.next;
         let totals = self.totals();
         self.shared.update(|memtable| memtable.totals = totals);
         let memtable = self.shared.read();
@@ -279,7 +280,7 @@ impl Tables {
                 .collect(),
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
             kept: self.kept.rows().filter_map(|row| memtable.kept_of(row)).collect(),
-            kept_next: self.kept.next,
+            kept_next: self.kept.first_new,
             totals,
         }
     }

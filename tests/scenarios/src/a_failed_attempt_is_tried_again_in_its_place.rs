@@ -107,7 +107,7 @@ async fn a_restart_in_the_middle_of_a_wait_forgets_nothing() -> anyhow::Result<(
     let mut bank = TestApp::start_on(app(&plan), broker.clone(), store.clone()).await?;
     let mut sent = ALL.iter();
     for restarts in 1..5 {
-        for (account, cents) in sent.by_ref().take(2) {
+        for (account, cents) in sent.by_ref().take(3) {
             bank.publish(deposit_of(account, *cents)).await?;
         }
         let failed = || plan.made().len() >= restarts;

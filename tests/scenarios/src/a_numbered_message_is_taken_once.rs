@@ -1,6 +1,6 @@
 use framework::broker::memory::MemoryBroker;
 use framework::prelude::*;
-use framework::store::memory::MemoryStore;
+use framework::store::memory::{Fault, MemoryStore};
 use framework::testing::TestApp;
 use framework::{Accepted, IntakeError, Producer, Sent};
 use futures::stream;
@@ -115,12 +115,10 @@ async fn whoever_waits_is_told_when_the_service_ends() -> anyhow::Result<()> {
     bank.stop().await?;
     assert!(ended(in_time(send(&producer)).await), "after a stop");
 
-    let gate = Gate::shut();
-    let app = App::new("bank").provide(gate.clone()).handlers(handlers![held]);
-    let mut bank = TestApp::start(app).await?;
+    let mut bank = TestApp::start(app()).await?;
     let producer = bank.service().producer();
-    send(&producer).await?;
-    gate.open();
+    bank.store().inject([Fault::Failed]);
+    assert!(ended(in_time(send(&producer)).await), "as it fails");
     crate::support::failure(&mut bank).await;
     assert!(ended(in_time(send(&producer)).await), "after a failure");
     Ok(())

@@ -1,11 +1,12 @@
 use std::sync::OnceLock;
 
+use framework::dead_letters::Filter;
 use framework::prelude::*;
 use framework::testing::TestApp;
 use framework::{IntakeError, Producer};
 
 use crate::bank::{Deposit, deposit_of};
-use crate::support::failure;
+use crate::support::in_time;
 
 type Place = std::sync::Arc<OnceLock<Producer>>;
 
@@ -26,8 +27,10 @@ async fn a_producer_inside_a_handler_is_an_error() -> anyhow::Result<()> {
     let mut bank = TestApp::start(app).await?;
     place.set(bank.service().producer()).expect("set once");
     bank.publish(deposit_of("a", 1)).await?;
-    let said = failure(&mut bank).await.to_string();
-    assert!(said.contains("\"sends\"") && said.contains("return the message"), "{said}");
+    in_time(bank.settle()).await?;
+    let dead = bank.dead_letters().list(&Filter::new()).await?.items;
+    let said = &dead[0].error;
+    assert!(&*dead[0].handler == "sends" && said.contains("return the message"), "{dead:?}");
     assert_eq!(bank.published::<Deposit>()?.len(), 1, "nothing was sent");
     Ok(())
 }

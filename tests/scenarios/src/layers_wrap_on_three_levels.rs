@@ -2,6 +2,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use framework::How;
+use framework::dead_letters::Filter;
 use framework::delivery::Delivery;
 use framework::prelude::*;
 use framework::testing::TestApp;
@@ -10,7 +12,7 @@ use tower::timeout::TimeoutLayer;
 use tower::{Layer, Service};
 
 use crate::bank::{Deposit, deposit_of};
-use crate::support::{Gate, failure, in_time};
+use crate::support::{Gate, in_time};
 
 /// A hand-written layer: notes each delivery that passes.
 #[derive(Clone)]
@@ -94,8 +96,10 @@ async fn a_timeout_ends_an_attempt_with_its_error() -> anyhow::Result<()> {
     let app = App::new("bank").provide(gate).handlers(handlers![gated.layer(timeout)]);
     let mut bank = TestApp::start(app).await?;
     bank.publish(deposit_of("a", 1)).await?;
-    let said = failure(&mut bank).await.to_string();
-    assert!(said.contains("\"gated\" failed") && said.contains("request timed out"), "{said}");
+    in_time(bank.settle()).await?;
+    let dead = bank.dead_letters().list(&Filter::new()).await?.items;
+    assert_eq!((&*dead[0].handler, dead[0].how), ("gated", Some(How::Failed)));
+    assert!(dead[0].error.contains("request timed out"), "{dead:?}");
     Ok(())
 }
 

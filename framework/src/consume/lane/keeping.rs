@@ -71,7 +71,7 @@ impl Lanes {
             attempts,
             late,
             bytes: weight(job),
-            is_durable: false,
+            uncommitted: 1 + job.kept.as_deref().map_or(0, |kept| kept.uncommitted),
             is_suspect: false,
         };
         if let Some(lane) = self.get_mut(id) {
@@ -100,8 +100,11 @@ impl Lanes {
 
     /// What a kept delivery waits for is durable.
     pub(super) fn durable(&mut self, id: LaneId, number: u64) {
-        if let Some(entry) = self.get_mut(id).and_then(|lane| lane.kept.get_mut(&number)) {
-            entry.is_durable = true;
+        if let Some(lane) = self.get_mut(id) {
+            let entry = lane.kept.get_mut(&number).or_else(|| lane.pinned.get_mut(&number));
+            if let Some(entry) = entry {
+                entry.uncommitted = entry.uncommitted.saturating_sub(1);
+            }
         }
         self.go_on(id);
     }
@@ -120,23 +123,17 @@ impl Lanes {
         if !lane.is_crowded(now, followers_max) {
             return None;
         }
-        let mut jobs: Vec<Job> = std::mem::take(&mut lane.queue).into();
-        for job in &mut jobs {
+        // What runs is kept with what is held behind it: after a crash it comes first again.
+        let mut jobs = std::mem::take(&mut lane.in_run);
+        let running = jobs.len();
+        jobs.extend(std::mem::take(&mut lane.queue));
+        for (index, job) in jobs.iter_mut().enumerate() {
             if job.number == 0 {
                 job.number = number;
                 number += 1;
             }
-            let entry = KeptJob {
-                handler: job.handler,
-                position: job.envelope.position.clone(),
-                wait: Wait::Held,
-                attempts: 0,
-                late: false,
-                bytes: weight(job),
-                is_durable: false,
-                is_suspect: false,
-            };
-            lane.kept.insert(job.number, Box::new(entry));
+            let kept = if index < running { &mut lane.pinned } else { &mut lane.kept };
+            kept.insert(job.number, Box::new(held(job)));
         }
         lane.uncommitted += jobs.len();
         let run = lane.run;
@@ -175,12 +172,12 @@ impl Lanes {
             if !lane.is_running
                 && let Some((number, entry)) = lane.kept.first_key_value()
                 && let Wait::Dead { since_ms, skip_ms: Some(skip_ms) } = entry.wait
-                && entry.is_durable
+                && entry.is_durable()
                 && skip_ms <= now
             {
                 let (number, mut entry) = (*number, (**entry).clone());
                 entry.wait = Wait::Dead { since_ms, skip_ms: Some(0) };
-                entry.is_durable = false;
+                entry.uncommitted = 1;
                 if let Some(lane) = self.get_mut(id) {
                     lane.kept.insert(number, Box::new(entry.clone()));
                 }
@@ -199,7 +196,7 @@ impl Lanes {
         let Some(lane) = self.get_mut(id) else { return };
         let (key, entry) = (lane.key.clone(), lane.kept.remove(&number));
         if let Some(mut entry) = entry {
-            entry.is_durable = true;
+            entry.uncommitted = 0;
             self.places.insert(number, Place::Spent(key, entry));
         }
         self.go_on(id);
@@ -214,6 +211,19 @@ impl Lanes {
 /// Whether a lane goes on without it.
 fn is_spent(wait: &Wait) -> bool {
     matches!(wait, Wait::Dead { skip_ms: Some(0), .. })
+}
+
+fn held(job: &Job) -> KeptJob {
+    KeptJob {
+        handler: job.handler,
+        position: job.envelope.position.clone(),
+        wait: Wait::Held,
+        attempts: 0,
+        late: false,
+        bytes: weight(job),
+        uncommitted: 1,
+        is_suspect: false,
+    }
 }
 
 fn weight(job: &Job) -> u32 {

@@ -20,10 +20,17 @@ pub(crate) struct KeptJob {
     pub(crate) late: bool,
     /// Bytes of its headers and body.
     pub(crate) bytes: u32,
-    /// What it waits for is durable.
-    pub(crate) is_durable: bool,
+    /// How often what it waits for was queued for commit, and is not durable.
+    pub(crate) uncommitted: u32,
     /// It was running when the process died.
     pub(crate) is_suspect: bool,
+}
+
+impl KeptJob {
+    /// Whether what it waits for is durable.
+    pub(super) fn is_durable(&self) -> bool {
+        self.uncommitted == 0
+    }
 }
 
 /// What the front of a lane may do.
@@ -52,6 +59,10 @@ pub(super) struct Lane {
     /// What it runs first, and since when.
     pub(super) running: Option<(usize, Position)>,
     pub(super) since_ms: u64,
+    /// What it runs that was only in memory when it began.
+    pub(super) in_run: Vec<Job>,
+    /// What of that the store keeps by now, for what is held behind it.
+    pub(super) pinned: BTreeMap<u64, Box<KeptJob>>,
     /// Outcomes that are queued and not durable.
     pub(super) uncommitted: usize,
     pub(super) states: Vec<(usize, StoredState)>,
@@ -79,6 +90,8 @@ impl Lane {
             is_ready: false,
             running: None,
             since_ms: 0,
+            in_run: Vec::new(),
+            pinned: BTreeMap::new(),
             uncommitted: 0,
             states: Vec::new(),
             refused: Vec::new(),
@@ -89,20 +102,13 @@ impl Lane {
         }
     }
 
-    /// Whether a job in memory comes before all that is kept: it has run before, and was refused
-    /// or did not get its turn.
-    pub(super) fn has_earlier_job(&self) -> bool {
-        let job = self.queue.front().filter(|job| job.number > 0);
-        job.is_some_and(|job| self.kept.keys().next().is_none_or(|kept| job.number < *kept))
-    }
-
     /// What its front may do, nothing of the lane running.
     pub(super) fn front(&self, now_ms: u64) -> Front {
-        let Some(first) = self.kept.values().next().filter(|_| !self.has_earlier_job()) else {
+        let Some(first) = self.kept.values().next() else {
             return if self.queue.is_empty() { Front::Empty } else { Front::Run };
         };
         match first.wait {
-            _ if !first.is_durable => Front::Closed,
+            _ if !first.is_durable() => Front::Closed,
             Wait::Held => Front::Run,
             Wait::Until(due) if due <= now_ms => Front::Run,
             Wait::Until(due) => Front::Until(due),
@@ -127,25 +133,26 @@ impl Lane {
             return false;
         }
         let many = self.queue.len() > followers_max;
-        match self.kept.values().next().filter(|_| !self.has_earlier_job()) {
-            Some(first) => match first.wait {
-                Wait::Dead { .. } => true,
-                Wait::Until(due) => many || due > now_ms.saturating_add(LONG_MS),
-                Wait::Held => many,
-            },
-            None => many && self.is_slow(now_ms),
+        if !self.in_run.is_empty() {
+            // What runs is to be kept too, and nothing before it may be refused any more.
+            return many && self.is_slow(now_ms) && self.uncommitted == 0;
         }
+        self.kept.values().next().is_some_and(|first| match first.wait {
+            Wait::Dead { .. } => true,
+            Wait::Until(due) => many || due > now_ms.saturating_add(LONG_MS),
+            Wait::Held => many,
+        }) || (many && self.is_slow(now_ms))
     }
 
     /// Whether it waits behind a dead letter, with nothing on its way.
     pub(super) fn is_stuck_at(&self, now_ms: u64) -> bool {
         let is_idle = !self.is_running && self.uncommitted == 0 && self.refused.is_empty();
-        let first = self.kept.values().next().filter(|_| !self.has_earlier_job());
+        let first = self.kept.values().next();
         is_idle
             && self.queue.is_empty()
             && first.is_some_and(|first| match first.wait {
                 Wait::Dead { skip_ms, .. } => {
-                    first.is_durable && skip_ms.is_none_or(|due| due > now_ms)
+                    first.is_durable() && skip_ms.is_none_or(|due| due > now_ms)
                 }
                 Wait::Held | Wait::Until(_) => false,
             })

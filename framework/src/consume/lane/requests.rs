@@ -27,9 +27,10 @@ impl Lanes {
             }
         };
         let is_dead = matches!(entry.wait, Wait::Dead { .. });
-        if !is_dead || !std::mem::take(&mut entry.is_durable) {
+        if !is_dead || !entry.is_durable() {
             return None;
         }
+        entry.uncommitted = 1;
         let KeptJob { handler, ref position, .. } = **entry;
         Some(Asked { number, position: position.clone(), handler, is_late })
     }
@@ -37,7 +38,7 @@ impl Lanes {
     /// It is durable that a dead letter is handled again: it does in its place.
     pub(crate) fn replayed(&mut self, asked: &Asked) {
         let Some((key, mut entry)) = self.leave(asked.number) else { return };
-        (entry.wait, entry.attempts, entry.is_durable) = (Wait::Held, 0, true);
+        (entry.wait, entry.attempts, entry.uncommitted) = (Wait::Held, 0, 0);
         entry.late = entry.late || asked.is_late;
         match key {
             Where::In(id) => {
@@ -61,7 +62,7 @@ impl Lanes {
     /// Nothing came of what was asked: it waits as before.
     pub(crate) fn unasked(&mut self, asked: &Asked) {
         match self.places.get_mut(&asked.number) {
-            Some(Place::Spent(_, entry)) => entry.is_durable = true,
+            Some(Place::Spent(_, entry)) => entry.uncommitted = 0,
             Some(Place::Lane(id)) => {
                 let id = *id;
                 self.durable(id, asked.number);

@@ -180,9 +180,8 @@ impl Tables {
                 self.kept.is_of(*number, place, self.names.id(handler))
             }
             Subject::Kept(keep) => match &keep.message {
-                // A number that was used before may be behind, with another's history.
                 Some(_) => {
-                    keep.number >= self.kept.next
+                    self.kept.is_free(keep.number)
                         && !is_settled
                         && self.is_left(place, &keep.handler, &keep.handlers)
                 }
