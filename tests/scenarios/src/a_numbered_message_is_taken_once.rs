@@ -6,7 +6,7 @@ use framework::{Accepted, IntakeError, Producer, Sent};
 use futures::stream;
 
 use crate::bank::{Account, app, deposit_of};
-use crate::support::{Gate, in_time};
+use crate::support::in_time;
 
 async fn history(bank: &mut TestApp) -> anyhow::Result<Vec<i64>> {
     in_time(bank.settle()).await?;
@@ -90,12 +90,6 @@ async fn when_all_places_are_taken_one_is_refused_and_a_stream_waits() -> anyhow
     }
     assert_eq!(sender.service().sent().await?, [("deposits".into(), 65_536 + 600)]);
     Ok(())
-}
-
-#[handler]
-async fn held(_: crate::bank::Deposit, gate: &Gate) -> Result<()> {
-    gate.pass("held").await;
-    Err(HandlerError::permanent("the end"))
 }
 
 #[tokio::test(start_paused = true)]
