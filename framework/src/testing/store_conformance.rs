@@ -20,10 +20,13 @@ use crate::stream::{Key, PartitionId, Position, Slot, StreamId};
 
 pub(crate) mod adopting;
 pub(crate) mod entries;
+pub(crate) mod invalid;
+pub(crate) mod keeping;
 pub(crate) mod model;
 pub(crate) mod positions;
 pub(crate) mod reading;
 pub(crate) mod states;
+pub(crate) mod timers;
 
 /// A store to be tested, new, with what it declares.
 pub(crate) struct Subject {
@@ -93,11 +96,28 @@ macro_rules! store_conformance {
                 what_was_never_written_reads_as_nothing
                 pages_are_in_key_order_over_all_that_is_stored
                 a_page_ends_where_it_is_told_to;
+            keeping:
+                a_kept_delivery_settles_its_position_and_comes_back_whole
+                a_kept_delivery_waits_for_what_it_is_told_to
+                a_kept_delivery_is_handled_once
+                what_is_discarded_is_gone_and_its_number_is_not_used_again
+                a_long_history_keeps_its_first_four_and_last_twelve
+                what_is_too_large_to_keep_is_refused;
+            timers:
+                a_message_waits_and_is_sent_when_it_is_released
+                what_is_due_already_is_sent_at_once
+                what_waits_under_a_name_is_replaced_or_cancelled
+                timers_are_in_the_order_of_their_times_over_all_that_is_stored
+                a_name_that_is_too_long_is_refused;
+            invalid:
+                a_record_that_is_no_message_is_listed_as_it_came
+                a_record_larger_than_a_row_is_cut_and_says_so;
             adopting:
                 the_catalog_comes_back
                 what_a_handler_left_undone_is_listed
                 a_renamed_handler_has_its_work
                 a_retired_handlers_work_is_given_up
+                what_is_kept_follows_its_handler
                 handlers_that_swap_names_keep_their_work
                 a_renamed_state_keeps_its_values
                 two_states_cannot_become_one

@@ -114,7 +114,10 @@ impl Tables {
         let kept = self.rename_kept(&renamed, plan);
         let pending = self.inbox.all_pending().iter();
         let mine: Vec<(Place, Vec<Id>)> = pending
-            .filter(|(_, handlers)| handlers.iter().any(|id| renamed.contains_key(id)))
+            .filter(|(place, handlers)| {
+                let concerns = |id: &Id| renamed.contains_key(id) || kept.contains(&(**place, *id));
+                handlers.iter().any(concerns)
+            })
             .map(|(place, handlers)| (*place, handlers.clone()))
             .collect();
         for (place, handlers) in mine {

@@ -1,6 +1,8 @@
 //! Claims about taking an app in: its names, and what was renamed since.
 
+use super::keeping::{again, handled_kept, kept, new};
 use super::*;
+use crate::store::{Keep, Wait};
 
 fn to(old: &str, new: Option<&str>) -> (Arc<str>, Option<Arc<str>>) {
     (old.into(), new.map(Arc::from))
@@ -89,6 +91,59 @@ pub(crate) async fn a_retired_handlers_work_is_given_up(subject: Subject) {
     open.leave(Leave::Dropped).await;
     let open = subject.open().await;
     assert_eq!(open.found.unfinished, texts(&["third"]));
+}
+
+pub(crate) async fn what_is_kept_follows_its_handler(subject: Subject) {
+    let mut open = subject.open().await;
+    let of = |handler: &str, keep: Keep| kept(Keep { handler: handler.into(), ..keep });
+    let entries = vec![
+        of("deposit", new(1, at(1), Wait::Until(5))),
+        of("audit", new(2, at(2), Wait::Held)),
+        of("deposit", new(3, at(2), Wait::Held)),
+        of("deposit", new(4, at(3), Wait::Held)),
+    ];
+    assert_eq!(open.commit(entries).await.verdicts, [Verdict::Applied; 4]);
+    open.push_behind().await;
+    open.leave(Leave::Dropped).await;
+    let numbers = |open: &Opened| -> Vec<_> {
+        open.recovered.kept.iter().map(|kept| (kept.number, kept.handler.to_string())).collect()
+    };
+    // Renamed: what it has kept goes along.
+    for _ in 0..2 {
+        let new = app(&["audit", "pay_in"], &["account"]);
+        let renames = handlers(&[("deposit", Some("pay_in"))]);
+        let open = subject.open_as(new, renames).await.unwrap();
+        let expected = [(1, "pay_in"), (2, "audit"), (3, "pay_in"), (4, "pay_in")];
+        assert_eq!(numbers(&open), expected.map(|(n, handler)| (n, handler.to_owned())));
+        assert_eq!(open.kept_message(3).await.unwrap().kept, open.recovered.kept[2]);
+        open.leave(Leave::Dropped).await;
+    }
+    let new = app(&["audit", "pay_in"], &["account"]);
+    let mut open = subject.open_as(new, Renames::default()).await.unwrap();
+    assert_eq!(open.found.unfinished, texts(&["audit", "pay_in"]));
+    let old = handled_kept(1, at(1), "deposit");
+    assert_eq!(open.one(old).await, Verdict::NotPending);
+    assert_eq!(open.one(handled_kept(1, at(1), "pay_in")).await, Verdict::Applied);
+    let waits = again(4, at(3), Wait::Until(9));
+    assert_eq!(open.one(of("pay_in", waits)).await, Verdict::Applied);
+    open.leave(Leave::Closed).await;
+    // Two that become one have handled a message once.
+    let renames = handlers(&[("pay_in", Some("audit"))]);
+    let open = subject.open_as(app(&["audit"], &["account"]), renames).await.unwrap();
+    assert_eq!(numbers(&open), [(2, "audit".to_owned()), (4, "audit".to_owned())]);
+    assert_eq!(open.recovered.totals.held, 1);
+    // The handler that had not kept position 3 has it pending; now it has it kept.
+    assert_eq!(open.recovered.pending, [(at(1), texts(&["audit"]))]);
+    open.leave(Leave::Dropped).await;
+    // Retired: given up.
+    let renames = handlers(&[("audit", None)]);
+    let open = subject.open_as(app(&[], &["account"]), renames).await.unwrap();
+    assert_eq!((numbers(&open), open.recovered.kept_next), (Vec::new(), 5));
+    assert_eq!((open.recovered.totals.held, open.recovered.totals.waiting), (0, 0));
+    assert_eq!(open.settled(&stream(1)), [(1, 3)]);
+    assert!(open.kept_message(2).await.is_none());
+    open.leave(Leave::Dropped).await;
+    assert_eq!(subject.open().await.found.unfinished, texts(&[]));
 }
 
 pub(crate) async fn handlers_that_swap_names_keep_their_work(subject: Subject) {
