@@ -11,8 +11,11 @@ use crate::dependencies::Dependencies;
 use crate::error::BoxError;
 use crate::failure::RunError;
 use crate::handler::{Entry, HandlerService, Handlers, Layers};
+use crate::message::Message;
 use crate::outcome::Outcome;
+use crate::outgoing::Outgoing;
 use crate::policy::{Level, Retry};
+use crate::schedule::Schedule;
 use crate::service::{Service, Setting};
 use crate::store::{OpenStore, Renames};
 
@@ -40,6 +43,7 @@ pub struct App {
     pub(crate) entries: Vec<Entry>,
     pub(crate) renames: Renames,
     pub(crate) on_failure: Level,
+    pub(crate) schedules: Vec<Schedule>,
 }
 
 impl App {
@@ -53,6 +57,7 @@ impl App {
             entries: Vec::new(),
             renames: Renames::default(),
             on_failure: Level::default(),
+            schedules: Vec::new(),
         }
     }
 
@@ -91,6 +96,38 @@ impl App {
     /// were added where they share a state.
     pub fn handlers(mut self, handlers: Handlers) -> Self {
         self.entries.extend(handlers.into_entries());
+        self
+    }
+
+    /// Sends a message at the times of a cron expression, in UTC, each time once, also across a
+    /// restart. If some were missed, it is sent once for them. The schedule is named like the
+    /// message's type; for another name, or to say what becomes of missed times, see
+    /// [`schedule`](Self::schedule).
+    ///
+    /// ```
+    /// use framework::prelude::*;
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// struct NightlyClose {}
+    ///
+    /// #[handler]
+    /// async fn close(_: NightlyClose) {}
+    ///
+    /// fn app() -> App {
+    ///     App::new("bank").every("0 3 * * *", NightlyClose {}).handlers(handlers![close])
+    /// }
+    /// ```
+    pub fn every<M: Message>(
+        self,
+        cron: impl Into<Arc<str>>,
+        message: impl Into<Outgoing<M>>,
+    ) -> Self {
+        self.schedule(Schedule::new(M::TYPE, cron, message))
+    }
+
+    /// Sends the message of that schedule at its times.
+    pub fn schedule(mut self, schedule: Schedule) -> Self {
+        self.schedules.push(schedule);
         self
     }
 

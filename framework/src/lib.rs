@@ -49,6 +49,7 @@ pub mod handler;
 
 pub mod argument;
 pub mod outgoing;
+pub mod schedule;
 
 pub mod dependencies;
 pub mod error;
@@ -91,6 +92,8 @@ mod consume;
 
 mod relay;
 
+mod timer;
+
 mod marks;
 mod watchdog;
 
@@ -108,6 +111,7 @@ pub mod journal;
 
 mod clock;
 pub mod directory;
+mod due;
 mod handling;
 mod hash;
 mod queue;

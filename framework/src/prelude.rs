@@ -12,4 +12,5 @@ pub use crate::layer::Trace;
 pub use crate::message::Message;
 pub use crate::outgoing::{MessageExt, Outbox, Outgoing};
 pub use crate::policy::{Gap, Retry};
+pub use crate::schedule::{CatchUp, Schedule};
 pub use crate::state::State;

@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dead_letters::DeadLetters;
+use crate::due::Due;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::limits::Limits;
@@ -55,6 +56,7 @@ pub struct Service {
     vitals: Arc<Vitals>,
     desk: Arc<Desk>,
     open: watch::Receiver<usize>,
+    due: Due,
     stop: watch::Sender<bool>,
     supervisor: Tasks<Result<(), RunError>>,
 }
@@ -143,6 +145,11 @@ impl Service {
     /// How many lanes go on by themselves, as it changes.
     pub(crate) fn live(&self) -> watch::Receiver<usize> {
         self.vitals.live.subscribe()
+    }
+
+    /// When the next message is to be sent that waits for its time.
+    pub(crate) fn due(&self) -> &Due {
+        &self.due
     }
 
     /// Waits until the service has ended by itself, that is: by an error. Cancellation safe. The

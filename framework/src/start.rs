@@ -12,8 +12,10 @@ use crate::wiring::{Route, Topic, Wired, Wiring};
 mod component;
 mod failing;
 mod renames;
+mod schedules;
 
 pub(crate) use renames::resolve;
+pub(crate) use schedules::schedules;
 
 /// Why an app cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -136,6 +138,20 @@ pub enum StartError {
         /// Where it is written.
         location: Location,
         /// What does not fit, and what to say.
+        problem: Arc<str>,
+    },
+    /// Two schedules have one name.
+    #[error(
+        "two schedules are named {0:?}: list it once, or give one another name with \
+         .schedule(Schedule::new(\"name\", ..))"
+    )]
+    SameSchedule(Arc<str>),
+    /// A schedule cannot be kept.
+    #[error("the schedule {name:?} cannot be kept: {problem}")]
+    Schedule {
+        /// The schedule.
+        name: Arc<str>,
+        /// What is wrong with it, and where.
         problem: Arc<str>,
     },
     /// The store has unfinished work for a handler that the app lacks.

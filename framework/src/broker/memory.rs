@@ -1,12 +1,13 @@
 //! A broker in memory, for tests: everything is there, nothing outlives the process.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{Broker, BrokerError, Consumer, Lost, Publication, Publisher, Record, Subscription};
+use crate::clock::Clock;
 use crate::committed::Committed;
 use crate::envelope::Headers;
 use crate::stream::{PartitionId, Ranges};
@@ -17,6 +18,8 @@ pub struct MemoryBroker {
     topics: Arc<Mutex<Topics>>,
     /// Counts changes, so that a fetch can wait for one.
     changed: watch::Sender<u64>,
+    /// The clock of the tests that run on it.
+    clock: Arc<OnceLock<Clock>>,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,16 @@ impl MemoryBroker {
             consumers: BTreeMap::new(),
             next_subscription: 1,
         };
-        MemoryBroker { topics: Arc::new(Mutex::new(topics)), changed: watch::Sender::new(0) }
+        MemoryBroker {
+            topics: Arc::new(Mutex::new(topics)),
+            changed: watch::Sender::new(0),
+            clock: Arc::default(),
+        }
+    }
+
+    /// The clock of the tests that run on it: it began at `start_ms` when it was first asked for.
+    pub(crate) fn clock(&self, start_ms: u64) -> Clock {
+        self.clock.get_or_init(|| Clock::fixed(start_ms)).clone()
     }
 
     /// All that was published to a topic, partition by partition.

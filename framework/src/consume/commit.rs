@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 use super::lane::{Asked, Job, LaneId};
 use crate::clock::Clock;
 use crate::committed::{Committed, RecordRef};
+use crate::due::Due;
 use crate::failure::RunError;
 use crate::outcome::StateChange;
 use crate::queue::Queue;
@@ -130,6 +131,7 @@ pub(crate) struct Committer {
     pub(crate) open: watch::Sender<usize>,
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) vitals: Arc<Vitals>,
+    pub(crate) due: Due,
 }
 
 /// Work that goes into one commit.
@@ -216,6 +218,7 @@ impl Committer {
         // First what has to be sent: whoever sees a record settled sees its messages open.
         self.open.send_modify(|open| *open += durable.sent.len());
         self.vitals.totals.send_replace(durable.totals);
+        self.due.made(durable.due_ms);
         self.relay.push(durable.sent)?;
         let mut verdicts = durable.verdicts.into_iter();
         let mut settled = Vec::with_capacity(waiting.len());

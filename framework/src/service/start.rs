@@ -16,16 +16,18 @@ use crate::consume::Consume;
 use crate::consume::commit::{Committer, Settled, Work};
 use crate::consume::probation::Probation;
 use crate::dead_letters::Components;
+use crate::due::Due;
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer, WAITING_MAX};
 use crate::marks::{self, Marks, Suspects};
 use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
-use crate::start::{catalog, check_found, resolve, wire};
+use crate::start::{catalog, check_found, resolve, schedules, wire};
 use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
 use crate::tasks::{Tasks, blocking};
+use crate::timer::{Ticks, Timer};
 use crate::vitals::Vitals;
 use crate::wiring::Wiring;
 
@@ -40,6 +42,7 @@ struct Ground {
     publisher: Box<dyn Publisher>,
     setting: Setting,
     probation: Probation,
+    schedules: Vec<Ticks>,
     /// Where the service may keep files of its own.
     directory: Option<PathBuf>,
 }
@@ -56,6 +59,7 @@ impl Service {
         setting: Setting,
     ) -> Result<Service, RunError> {
         let wiring = Arc::new(wire(&app)?);
+        let schedules = schedules(&app)?;
         let Opened { mut store, reader, found, directory } =
             store.open(Arc::clone(&app.name)).await?;
         let catalog = catalog(&wiring);
@@ -76,6 +80,7 @@ impl Service {
             publisher,
             setting,
             probation,
+            schedules,
             directory,
         };
         ground.run()
@@ -108,6 +113,7 @@ pub(super) struct Lines {
     pub(super) requests: Requests,
     pub(super) counts: Arc<Counts>,
     pub(super) vitals: Arc<Vitals>,
+    pub(super) due: Due,
 }
 
 impl Ground {
@@ -124,6 +130,7 @@ impl Ground {
             requests: Queue::new(operator::WAITING_MAX),
             counts: Arc::new(Counts::new(&self.wiring)),
             vitals: Arc::default(),
+            due: Due::new(),
         };
         let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
@@ -140,6 +147,7 @@ impl Ground {
             open: lines.open.clone(),
             stop: lines.stop.subscribe(),
             vitals: Arc::clone(&lines.vitals),
+            due: lines.due.clone(),
         };
         let relay = Relay {
             publisher: self.publisher,
@@ -147,6 +155,17 @@ impl Ground {
             work: lines.work.clone(),
             open: lines.open.clone(),
             stop: end.subscribe(),
+        };
+        let timer = Timer {
+            reader: Arc::clone(&self.reader),
+            clock: self.setting.clock.clone(),
+            work: lines.work.clone(),
+            broker: Arc::clone(&self.broker),
+            open: lines.open.subscribe(),
+            outbox_max: self.setting.limits.outbox_max,
+            due: lines.due.clone(),
+            stop: lines.stop.subscribe(),
+            schedules: self.schedules,
         };
         let intake = Intake {
             arrivals: arrivals.clone(),
@@ -171,8 +190,9 @@ impl Ground {
         tasks.spawn(async move { (Role::Relay, relay.run().await) });
         tasks.spawn(async move { (Role::Consume, consume.run().await) });
         tasks.spawn(async move { (Role::Intake, intake.run().await) });
+        tasks.spawn(async move { (Role::Timer, timer.run().await) });
 
-        let Lines { work, open, stop, counts, vitals, requests, .. } = lines;
+        let Lines { work, open, stop, counts, vitals, requests, due, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
         let ending = Ending { vitals: Arc::clone(&vitals), requests };
@@ -187,7 +207,7 @@ impl Ground {
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, vitals, desk, open, stop, supervisor })
+        Ok(Service { name, producer, reader, counts, vitals, desk, open, due, stop, supervisor })
     }
 }
 

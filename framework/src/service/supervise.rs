@@ -16,6 +16,7 @@ use crate::vitals::Vitals;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
     Intake,
+    Timer,
     Consume,
     Relay,
     Commit,
@@ -37,7 +38,7 @@ impl Drop for Ending {
 
 /// How the parts are told to end.
 pub(super) struct Controls {
-    /// For intake and consume: take nothing more, finish what is in progress.
+    /// For intake, timer and consume: take nothing more, finish what is in progress.
     pub(super) stop: watch::Sender<bool>,
     /// For the relay, once those have ended.
     pub(super) end: watch::Sender<bool>,
@@ -50,7 +51,7 @@ pub(super) async fn supervise(
     mut tasks: Tasks<(Role, Result<(), RunError>)>,
     controls: Controls,
 ) -> Result<(), RunError> {
-    let mut running = vec![Role::Intake, Role::Consume, Role::Relay, Role::Commit];
+    let mut running = vec![Role::Intake, Role::Timer, Role::Consume, Role::Relay, Role::Commit];
     let mut result = Ok(());
     while let Some(ended) = tasks.ended().await {
         let (role, ended) = ended?;
@@ -58,14 +59,14 @@ pub(super) async fn supervise(
         match (role, ended) {
             // Without these nothing can be finished: the others are dropped where they are.
             (Role::Relay | Role::Commit, Err(error)) => return result.and(Err(error)),
-            (Role::Intake | Role::Consume, Err(error)) => {
+            (Role::Intake | Role::Timer | Role::Consume, Err(error)) => {
                 result = result.and(Err(error));
                 controls.stop.send_replace(true);
             }
             (_, Ok(())) => {}
         }
         let has = |role| running.contains(&role);
-        if !has(Role::Intake) && !has(Role::Consume) {
+        if ![Role::Intake, Role::Timer, Role::Consume].into_iter().any(has) {
             controls.end.send_replace(true);
             if !has(Role::Relay) {
                 controls.work.push([Work::Stop])?;

@@ -1,5 +1,7 @@
 //! A service in a test: in memory, on paused time, the same each time it runs.
 
+use std::time::Duration;
+
 use futures::FutureExt;
 
 use crate::app::App;
@@ -52,6 +54,7 @@ pub struct TestApp {
     service: Service,
     broker: MemoryBroker,
     store: MemoryStore,
+    clock: Clock,
 }
 
 /// When a test begins, milliseconds since 1970: 2026-01-01.
@@ -69,10 +72,12 @@ impl TestApp {
         broker: MemoryBroker,
         store: MemoryStore,
     ) -> Result<TestApp, RunError> {
-        let setting = Setting { clock: Clock::fixed(START_MS), seed: 1, ..Setting::default() };
+        // A restarted app goes on in time, as its broker does.
+        let clock = broker.clock(START_MS);
+        let setting = Setting { clock: clock.clone(), seed: 1, ..Setting::default() };
         let shared = std::sync::Arc::new(broker.clone());
         let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
-        Ok(TestApp { service, broker, store })
+        Ok(TestApp { service, broker, store, clock })
     }
 
     /// Sends a message in from outside; returns when it is durable.
@@ -85,8 +90,8 @@ impl TestApp {
 
     /// Waits until everything that was sent is handled, and everything that this caused. What
     /// goes to a topic that no app on the broker reads waits for nobody. What failed is waited for
-    /// until it is handled or a dead letter; what waits behind a dead letter, or for its time, is
-    /// not.
+    /// until it is handled or a dead letter; what waits behind a dead letter, or for a time that
+    /// has not come, is not.
     ///
     /// Where several apps share a broker, it waits for all of them on a runtime of one thread,
     /// which is `#[tokio::test]`'s own.
@@ -95,10 +100,12 @@ impl TestApp {
     pub async fn settle(&mut self) -> Result<(), RunError> {
         let (mut broker, mut open) = (self.broker.changes(), self.service.open());
         let mut live = self.service.live();
+        let mut due = self.service.due().changes();
         loop {
             broker.mark_unchanged();
             open.mark_unchanged();
             live.mark_unchanged();
+            due.mark_unchanged();
             if let Some(ended) = self.service.ended().now_or_never() {
                 return ended;
             }
@@ -106,7 +113,8 @@ impl TestApp {
             // was published between the two looks, the broker has changed.
             let settled = self.broker.is_settled();
             let is_idle = *open.borrow() == 0 && *live.borrow() == 0;
-            if settled && is_idle && !broker.has_changed().unwrap_or(false) {
+            let is_due = self.service.due().first().is_some_and(|at| at <= self.clock.now_ms());
+            if settled && is_idle && !is_due && !broker.has_changed().unwrap_or(false) {
                 return Ok(());
             }
             tokio::select! {
@@ -115,8 +123,18 @@ impl TestApp {
                 _ = broker.changed() => {}
                 _ = open.changed() => {}
                 _ = live.changed() => {}
+                _ = due.changed() => {}
             }
         }
+    }
+
+    /// Lets so much time pass, and then [settles](Self::settle). What is due meanwhile goes at its
+    /// time: delayed messages, schedules, further attempts. With paused time it takes none.
+    ///
+    /// Errors: how the service ended, told once.
+    pub async fn advance(&mut self, time: Duration) -> Result<(), RunError> {
+        self.clock.sleep(time).await;
+        self.settle().await
     }
 
     /// All messages of a type that were published, each slot's in order.

@@ -14,6 +14,7 @@ mod a_message_without_a_key_takes_that_of_its_type;
 mod a_numbered_message_is_taken_once;
 mod a_producer_inside_a_handler_is_an_error;
 mod a_record_that_is_no_message_goes_on_a_list;
+mod a_schedule_sends_each_of_its_times_once;
 mod a_stop_finishes_what_is_in_progress;
 mod commit_errors_lose_and_double_nothing;
 mod everything_that_a_handler_returns_is_sent;

@@ -9,6 +9,7 @@ const AROUND_THE_LOOP: &[&str] = &[
     "crate::consume",
     "crate::relay",
     "crate::intake",
+    "crate::timer",
     "crate::service",
     "crate::start",
     "crate::app",
@@ -25,6 +26,7 @@ rules! {
             "crate::message",
             "crate::state",
             "crate::outgoing",
+            "crate::schedule",
             "crate::delivery",
             "crate::outcome",
         ]),
@@ -130,8 +132,8 @@ rules! {
         but: &[],
         caught: ("framework/src/consume.rs", "use crate::relay::Relay;"),
     },
-    relay_and_intake_only_hand_work_to_the_committer: Rule {
-        of: Of::Modules(&["crate::relay", "crate::intake"]),
+    relay_intake_and_timer_only_hand_work_to_the_committer: Rule {
+        of: Of::Modules(&["crate::relay", "crate::intake", "crate::timer"]),
         never: Never::Names {
             of: AROUND_THE_LOOP,
             except: &["crate::consume::commit::Work"],

@@ -1,0 +1,35 @@
+//! The schedules of an app: read, and checked.
+
+use super::StartError;
+use crate::app::App;
+use crate::schedule::{Schedule, Times};
+use crate::timer::Ticks;
+
+/// The longest name of a schedule, in bytes: it is part of an intake source's.
+const NAME_BYTES_MAX: usize = 255;
+
+/// What the schedules of an app are at work.
+pub(crate) fn schedules(app: &App) -> Result<Vec<Ticks>, StartError> {
+    for (at, schedule) in app.schedules.iter().enumerate() {
+        if app.schedules.iter().take(at).any(|other| other.name == schedule.name) {
+            return Err(StartError::SameSchedule(schedule.name.clone()));
+        }
+    }
+    app.schedules.iter().map(ticks).collect()
+}
+
+fn ticks(schedule: &Schedule) -> Result<Ticks, StartError> {
+    let Schedule { name, cron, catch_up, message } = schedule;
+    let wrong =
+        |problem: String| StartError::Schedule { name: name.clone(), problem: problem.into() };
+    if name.is_empty() || name.len() > NAME_BYTES_MAX {
+        let bytes = name.len();
+        return Err(wrong(format!("its name has {bytes} bytes: give it 1 to {NAME_BYTES_MAX}")));
+    }
+    let times = Times::parse(cron).map_err(wrong)?;
+    if times.after(0).is_none() {
+        return Err(wrong(format!("{cron:?} never comes")));
+    }
+    let message = message.as_ref().map_err(|error| wrong(error.to_string()))?;
+    Ok(Ticks::new(name, times, *catch_up, message.clone()))
+}

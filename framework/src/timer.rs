@@ -1,0 +1,158 @@
+//! Timer: lets go what has waited for its time, and sends what is scheduled. It awaits the next
+//! due time, and never looks before.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, oneshot, watch};
+
+use crate::broker::Broker;
+use crate::clock::Clock;
+use crate::consume::commit::Work;
+use crate::due::{Due, earliest};
+use crate::failure::RunError;
+use crate::queue::Queue;
+use crate::store::{Entry, Reader, Subject};
+
+mod ticks;
+
+pub(crate) use ticks::Ticks;
+
+/// How many messages are let go, or sent, in one piece of work.
+const CHUNK: usize = 1_024;
+
+/// Lets messages go at their times, as fast as the store and the broker take them.
+pub(crate) struct Timer {
+    pub(crate) reader: Arc<dyn Reader>,
+    pub(crate) clock: Clock,
+    pub(crate) work: Queue<Work>,
+    pub(crate) broker: Arc<dyn Broker>,
+    /// How many messages are committed and not confirmed by the broker.
+    pub(crate) open: watch::Receiver<usize>,
+    pub(crate) outbox_max: usize,
+    pub(crate) due: Due,
+    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) schedules: Vec<Ticks>,
+}
+
+/// The committer has gone: the service is ending, and what is due is let go after the next start.
+struct Ended;
+
+impl Timer {
+    /// Runs until it is stopped. What is due and not committed by then, is after the next start.
+    pub(crate) async fn run(mut self) -> Result<(), RunError> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            // An error says that nobody is left to raise the flag.
+            _ = stop.wait_for(|is_raised| *is_raised) => Ok(()),
+            ended = self.work() => ended,
+        }
+    }
+
+    async fn work(&mut self) -> Result<(), RunError> {
+        let mut changes = self.due.changes();
+        if self.begin().await?.is_err() {
+            return Ok(());
+        }
+        loop {
+            self.due.look();
+            let next = match self.let_go().await? {
+                Ok(next) => next,
+                Err(Ended) => return Ok(()),
+            };
+            let ticks = self.schedules.iter().filter_map(Ticks::next_ms).min();
+            self.due.looked(earliest(next, ticks));
+            changes.mark_unchanged();
+            // What was made between the look and here is in it.
+            while let first = self.due.first()
+                && first.is_none_or(|first| first > self.clock.now_ms())
+            {
+                tokio::select! {
+                    biased;
+                    changed = changes.changed() => if changed.is_err() { return Ok(()) },
+                    () = self.clock.sleep_until(first) => {}
+                }
+            }
+        }
+    }
+
+    /// Takes the schedules up where they were, with what was missed.
+    async fn begin(&mut self) -> Result<Result<(), Ended>, RunError> {
+        let now_ms = self.clock.now_ms();
+        let mut entries = Vec::new();
+        for ticks in &mut self.schedules {
+            let from_ms = self.reader.sent_from(ticks.source()).await?;
+            entries.extend(ticks.begin(from_ms, now_ms));
+        }
+        self.hand_on_all(entries).await
+    }
+
+    /// Hands on what is due now; when the next of the store's timers is due.
+    async fn let_go(&mut self) -> Result<Result<Option<u64>, Ended>, RunError> {
+        loop {
+            let now_ms = self.clock.now_ms();
+            let ticks = self.schedules.iter_mut().flat_map(|ticks| ticks.due(now_ms)).collect();
+            if self.hand_on_all(ticks).await?.is_err() {
+                return Ok(Err(Ended));
+            }
+            let timers = self.reader.timers(None, CHUNK).await?;
+            let next = timers.iter().map(|timer| timer.id.due_ms).find(|due_ms| *due_ms > now_ms);
+            let due = timers.iter().filter(|timer| timer.id.due_ms <= now_ms);
+            let due: Vec<Entry> = due
+                .map(|timer| Entry::of(Subject::Released { timer: timer.id }, Vec::new()))
+                .collect();
+            if due.is_empty() {
+                return Ok(Ok(next));
+            }
+            // Only what is durable is gone from the store: nothing is read twice.
+            if self.hand_on_all(due).await?.is_err() {
+                return Ok(Err(Ended));
+            }
+        }
+    }
+
+    /// Hands entries to the committer, as there is room for what they send, and waits until they
+    /// are durable. One that is refused was cancelled or sent before.
+    async fn hand_on_all(
+        &mut self,
+        mut entries: Vec<Entry>,
+    ) -> Result<Result<(), Ended>, RunError> {
+        while !entries.is_empty() {
+            let room = self.room().await?;
+            let rest = entries.split_off(fits(&entries, room));
+            let Ok(permit) = Arc::new(Semaphore::new(1)).acquire_owned().await else {
+                return Ok(Err(Ended));
+            };
+            let (reply, verdicts) = oneshot::channel();
+            self.work.push([Work::Intake(entries, reply, permit)])?;
+            if verdicts.await.is_err() {
+                return Ok(Err(Ended));
+            }
+            entries = rest;
+        }
+        Ok(Ok(()))
+    }
+
+    /// Waits until the broker and the outbox have room; for how many messages the outbox has.
+    async fn room(&mut self) -> Result<usize, RunError> {
+        self.broker.room().await?;
+        loop {
+            let open = *self.open.borrow_and_update();
+            let room = self.outbox_max.saturating_sub(open);
+            // An error says that the committer has gone; the service is ending then.
+            if room > 0 || self.open.changed().await.is_err() {
+                return Ok(room);
+            }
+        }
+    }
+}
+
+/// How many of these entries go together: as many as there is room for, and at least one.
+fn fits(entries: &[Entry], room: usize) -> usize {
+    let mut weight = 0;
+    let fits = |entry: &&Entry| {
+        weight += Work::weight_of(std::slice::from_ref(*entry));
+        weight <= CHUNK
+    };
+    entries.iter().take(room).take_while(fits).count().max(1)
+}
