@@ -95,6 +95,7 @@ mod marks;
 mod watchdog;
 
 mod admin;
+mod metrics;
 mod operator;
 mod vitals;
 
