@@ -88,6 +88,12 @@ pub trait Broker: Send + Sync + 'static {
     /// Returns when the broker has room for messages from outside. What handlers send does not
     /// ask: it draws on a reserve, or a full broker could never be emptied.
     async fn room(&self) -> Result<(), BrokerError>;
+
+    /// How many records a registered consumer has not settled, if that is known at once.
+    fn lag(&self, consumer: &str) -> Option<u64> {
+        let _ = consumer;
+        None
+    }
 }
 
 /// The reading side of a subscription.

@@ -7,6 +7,22 @@ use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 
+/// Measures how long something takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// It has just begun.
+    pub(crate) fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// How long it has taken so far.
+    pub(crate) fn took(self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
 /// Where a service reads the time.
 ///
 /// Paused time (`tokio::time::pause`, as `TestApp` uses it) moves a [`Clock::fixed`] with it, so

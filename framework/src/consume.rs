@@ -154,6 +154,7 @@ impl Consume {
         self.tell_live();
         self.vitals.in_flight.set(self.state.records);
         self.vitals.in_flight_bytes.set(self.state.bytes);
+        self.counts.tell(&self.vitals, now);
         Ok(())
     }
 

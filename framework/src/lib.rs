@@ -98,6 +98,7 @@ mod marks;
 mod watchdog;
 
 mod admin;
+mod metrics;
 mod operator;
 mod vitals;
 

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use crate::broker::Publisher;
 use crate::consume::commit::Work;
 use crate::failure::RunError;
+use crate::metrics::Outbox;
 use crate::queue::Queue;
 use crate::store::OutboxRow;
 use crate::stream::StreamId;
@@ -29,6 +30,7 @@ pub(crate) struct Relay {
     pub(crate) work: Queue<Work>,
     /// How many messages are committed and not confirmed by the broker.
     pub(crate) open: watch::Sender<usize>,
+    pub(crate) gauge: Outbox,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -49,6 +51,7 @@ impl Relay {
                 tracing::trace!(target: "endwise::relay", count = rows.len(), "published");
                 self.work.push([Work::Confirmed(through(rows))])?;
                 self.open.send_modify(|open| *open = open.saturating_sub(rows.len()));
+                self.gauge.remove(rows.len());
             }
         }
     }

@@ -136,6 +136,11 @@ impl Broker for EmbeddedBroker {
         Ok(Box::new(publisher::EmbeddedPublisher::new(Arc::clone(&self.handle))))
     }
 
+    fn lag(&self, consumer: &str) -> Option<u64> {
+        let state = self.handle.shared.lock();
+        state.registrations.lag(consumer, &state.topics)
+    }
+
     async fn room(&self) -> Result<(), BrokerError> {
         let shared = &self.handle.shared;
         let mut space = shared.space.subscribe();

@@ -189,6 +189,14 @@ impl Broker for MemoryBroker {
         Ok(Box::new(self.clone()))
     }
 
+    fn lag(&self, consumer: &str) -> Option<u64> {
+        let topics = self.lock();
+        let unsettled = |(id, settled): (&Arc<PartitionId>, &Ranges)| {
+            topics.len_of(id).unwrap_or(0).saturating_sub(settled.len())
+        };
+        Some(topics.consumers.get(consumer)?.partitions.iter().map(unsettled).sum())
+    }
+
     async fn room(&self) -> Result<(), BrokerError> {
         Ok(())
     }

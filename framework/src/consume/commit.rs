@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::lane::{Asked, Job, LaneId};
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::committed::{Committed, RecordRef};
 use crate::due::Due;
 use crate::failure::RunError;
 use crate::outcome::StateChange;
 use crate::queue::Queue;
+use crate::service::Counts;
 use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Subject, Verdict};
 use crate::stream::{Position, StreamId};
 use crate::vitals::Vitals;
@@ -132,6 +133,7 @@ pub(crate) struct Committer {
     pub(crate) stop: watch::Receiver<bool>,
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) due: Due,
+    pub(crate) counts: Arc<Counts>,
 }
 
 /// Work that goes into one commit.
@@ -187,8 +189,10 @@ impl Committer {
         }
         let mut tries = 0;
         loop {
+            let watch = Stopwatch::start();
             let unknown = match self.store.commit(batch).await {
                 Ok(durable) => {
+                    self.counts.synced(watch.took());
                     self.vitals.no_room.set(false);
                     return Ok(durable);
                 }
@@ -217,6 +221,7 @@ impl Committer {
     fn hand_on(&self, waiting: Vec<Waiting>, durable: Durable) -> Result<(), RunError> {
         // First what has to be sent: whoever sees a record settled sees its messages open.
         self.open.send_modify(|open| *open += durable.sent.len());
+        self.counts.outbox().add(durable.sent.len());
         self.vitals.totals.send_replace(durable.totals);
         self.due.made(durable.due_ms);
         self.relay.push(durable.sent)?;
@@ -225,8 +230,11 @@ impl Committer {
         for waiting in waiting {
             match waiting {
                 Waiting::Intake(count, reply, _permit) => {
+                    let verdicts: Vec<Verdict> = verdicts.by_ref().take(count).collect();
+                    let accepted = verdicts.iter().filter(|verdict| **verdict == Verdict::Applied);
+                    self.counts.count_accepted(accepted.count() as u64);
                     // Whoever sent it may have gone; the message is durable all the same.
-                    let _ = reply.send(verdicts.by_ref().take(count).collect());
+                    let _ = reply.send(verdicts);
                 }
                 Waiting::Ticket(ticket, records) => {
                     let verdict = verdicts.next().unwrap_or(Verdict::NotPending);

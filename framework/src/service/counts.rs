@@ -1,19 +1,27 @@
 //! What a service has done since it was started.
 
-use std::sync::Arc;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
-use crate::wiring::Wiring;
+use crate::broker::Broker;
+use crate::metrics::{self, Count, Meter, Outbox};
+use crate::vitals::Vitals;
+use crate::wiring::{Wired, Wiring};
 
 /// Counts since the start; for looking on, not for proof. Proof is what the store holds.
 #[derive(Debug)]
 pub struct Counts {
+    service: Arc<str>,
     handlers: Vec<OfHandler>,
     accepted: Count,
     fetched: Count,
     duplicates: Count,
     held: Count,
     invalid: Count,
+    lag: Lag,
+    meter: Meter,
 }
 
 /// The counts of one handler.
@@ -25,34 +33,42 @@ struct OfHandler {
     dead: Count,
 }
 
-#[derive(Debug, Default)]
-struct Count(AtomicU64);
+/// Where a service's lag is known.
+struct Lag {
+    /// Whoever only looks on keeps no broker open.
+    broker: Weak<dyn Broker>,
+    /// When it was told last, milliseconds since 1970.
+    told_ms: AtomicU64,
+}
 
-impl Count {
-    fn add(&self, count: u64) {
-        self.0.fetch_add(count, Ordering::Relaxed);
-    }
+/// How often the lag is told while messages are in flight: a broker has to add it up.
+const LAG_MS: u64 = 100;
 
-    fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+impl fmt::Debug for Lag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Lag").finish_non_exhaustive()
     }
 }
 
 impl Counts {
-    pub(crate) fn new(wiring: &Wiring) -> Self {
-        let handlers = wiring.handlers.iter().map(|handler| OfHandler {
-            name: Arc::clone(&handler.name),
-            handled: Count::default(),
-            retried: Count::default(),
-            dead: Count::default(),
+    pub(crate) fn new(wiring: &Wiring, broker: &Arc<dyn Broker>) -> Self {
+        let meter = Meter::new(Arc::clone(&wiring.service));
+        let handlers = wiring.handlers.iter().map(|Wired { name, .. }| OfHandler {
+            name: Arc::clone(name),
+            handled: meter.count(metrics::HANDLED, Some(name)),
+            retried: meter.count(metrics::RETRIED, Some(name)),
+            dead: meter.count(metrics::DEAD, Some(name)),
         });
         Counts {
+            service: Arc::clone(&wiring.service),
             handlers: handlers.collect(),
-            accepted: Count::default(),
-            fetched: Count::default(),
-            duplicates: Count::default(),
-            held: Count::default(),
-            invalid: Count::default(),
+            accepted: meter.count(metrics::ACCEPTED, None),
+            fetched: meter.count(metrics::FETCHED, None),
+            duplicates: meter.count(metrics::DUPLICATES, None),
+            held: meter.count(metrics::HELD, None),
+            invalid: meter.count(metrics::INVALID, None),
+            lag: Lag { broker: Arc::downgrade(broker), told_ms: AtomicU64::new(0) },
+            meter,
         }
     }
 
@@ -96,8 +112,40 @@ impl Counts {
         self.invalid.get()
     }
 
+    /// Records at the broker that the service has not settled, where the broker knows; those in
+    /// flight are among them.
+    pub fn lag(&self) -> Option<u64> {
+        self.lag.broker.upgrade()?.lag(&self.service)
+    }
+
+    /// Tells the metrics facade what has come to it, and how the service is doing.
+    pub(crate) fn tell(&self, vitals: &Vitals, now_ms: u64) {
+        for count in [&self.accepted, &self.fetched, &self.duplicates, &self.held, &self.invalid] {
+            count.tell();
+        }
+        for OfHandler { handled, retried, dead, .. } in &self.handlers {
+            [handled, retried, dead].into_iter().for_each(Count::tell);
+        }
+        let told_ms = self.lag.told_ms.load(Ordering::Relaxed);
+        let is_due = now_ms.saturating_sub(told_ms) >= LAG_MS || vitals.in_flight.now() == 0;
+        if is_due {
+            self.lag.told_ms.store(now_ms, Ordering::Relaxed);
+        }
+        self.meter.tell(vitals, is_due.then(|| self.lag()).flatten());
+    }
+
+    /// A commit took so long to become durable.
+    pub(crate) fn synced(&self, took: Duration) {
+        self.meter.synced(took);
+    }
+
     pub(crate) fn count_accepted(&self, count: u64) {
         self.accepted.add(count);
+    }
+
+    /// The gauge of what waits for the broker.
+    pub(crate) fn outbox(&self) -> Outbox {
+        self.meter.outbox()
     }
 
     pub(crate) fn count_fetched(&self, count: u64) {

@@ -128,7 +128,7 @@ impl Ground {
             open: watch::Sender::new(unsent.len()),
             stop: watch::Sender::new(false),
             requests: Queue::new(operator::WAITING_MAX),
-            counts: Arc::new(Counts::new(&self.wiring)),
+            counts: Arc::new(Counts::new(&self.wiring, &self.broker)),
             vitals: Arc::default(),
             due: Due::new(),
         };
@@ -136,6 +136,7 @@ impl Ground {
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
+        lines.counts.outbox().begin(unsent.len());
         rows.push(unsent)?;
 
         let committer = Committer {
@@ -148,12 +149,14 @@ impl Ground {
             stop: lines.stop.subscribe(),
             vitals: Arc::clone(&lines.vitals),
             due: lines.due.clone(),
+            counts: Arc::clone(&lines.counts),
         };
         let relay = Relay {
             publisher: self.publisher,
             rows,
             work: lines.work.clone(),
             open: lines.open.clone(),
+            gauge: lines.counts.outbox(),
             stop: end.subscribe(),
         };
         let timer = Timer {

@@ -118,7 +118,7 @@ impl Live {
             accepted: counts.accepted(),
             held: counts.held(),
             handlers: self.handlers(),
-            lag: None,
+            lag: counts.lag(),
         }
     }
 

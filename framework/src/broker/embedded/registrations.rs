@@ -67,6 +67,15 @@ impl Registrations {
         }
     }
 
+    /// How many records a consumer has not settled.
+    pub(super) fn lag(&self, name: &str, topics: &Topics) -> Option<u64> {
+        let unsettled = |(road, settled): &(Road, Ranges)| {
+            let end = topics.partition(*road).map_or(0, |partition| partition.end);
+            end.saturating_sub(settled.len())
+        };
+        Some(self.by_name.get(name)?.settled.iter().map(unsettled).sum())
+    }
+
     /// Whether anybody is registered for a topic.
     pub(super) fn has_topic(&self, topic: u32) -> bool {
         let takes = |registration: &Registration| {
