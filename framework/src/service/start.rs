@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::begin::Parts;
-use super::supervise::{Controls, Ending, Role, supervise};
+use super::supervise::{Controls, Ending, Role, supervise, to_the_end};
 use super::{Counts, Service, Setting};
 use crate::admin::Admin;
 use crate::app::App;
@@ -177,12 +177,7 @@ impl Ground {
         let controls = Controls { stop: stop.clone(), end, work };
         let ending = Ending { vitals: Arc::clone(&vitals), requests };
         let admin = Admin::start(&desk, self.directory.as_deref());
-        supervisor.spawn(async move {
-            let ended = supervise(tasks, controls).await;
-            drop(ending);
-            admin.end().await;
-            ended
-        });
+        supervisor.spawn(to_the_end(supervise(tasks, controls), ending, admin));
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
