@@ -110,21 +110,28 @@ pub(super) struct Lines {
     pub(super) vitals: Arc<Vitals>,
 }
 
+impl Lines {
+    /// With so many messages in the outbox.
+    fn new(wiring: &Wiring, unsent: usize) -> Self {
+        // What is not limited by the outbox is limited by what is in flight; a record may have
+        // many handlers, and each may send many messages.
+        Lines {
+            work: Queue::new(QUEUE_MAX),
+            settled: Queue::new(QUEUE_MAX),
+            open: watch::Sender::new(unsent),
+            stop: watch::Sender::new(false),
+            requests: Queue::new(operator::WAITING_MAX),
+            counts: Arc::new(Counts::new(wiring)),
+            vitals: Arc::default(),
+        }
+    }
+}
+
 impl Ground {
     /// Starts the parts.
     fn run(mut self) -> Result<Service, RunError> {
         let unsent = std::mem::take(&mut self.recovered.outbox);
-        // What is not limited by the outbox is limited by what is in flight; a record may have
-        // many handlers, and each may send many messages.
-        let lines = Lines {
-            work: Queue::new(QUEUE_MAX),
-            settled: Queue::new(QUEUE_MAX),
-            open: watch::Sender::new(unsent.len()),
-            stop: watch::Sender::new(false),
-            requests: Queue::new(operator::WAITING_MAX),
-            counts: Arc::new(Counts::new(&self.wiring)),
-            vitals: Arc::default(),
-        };
+        let lines = Lines::new(&self.wiring, unsent.len());
         let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
