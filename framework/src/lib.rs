@@ -95,6 +95,8 @@ mod marks;
 mod watchdog;
 
 mod admin;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod operator;
 mod vitals;
 
