@@ -15,10 +15,10 @@ use crate::dead_letters::Filter;
 #[derive(Debug, Parser)]
 #[command(
     name = "endwise",
+    bin_name = "endwise",
     version,
     after_help = "Exit codes: 0 done, 1 failed (in part or whole), 2 wrong usage, 3 nothing \
-                  matched.",
-    max_term_width = 80
+                  matched."
 )]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -41,10 +41,7 @@ pub(super) enum Verb {
 #[derive(Debug, Subcommand)]
 pub(super) enum Letters {
     /// Lists dead letters, or with --invalid records that are no message
-    #[command(
-        after_help = "Example: endwise dead-letters list endwise-data/bank --handler deposit \
-                      --since 2h"
-    )]
+    #[command(after_help = "Example: endwise dead-letters list endwise-data/bank --since 2h")]
     List {
         #[command(flatten)]
         asked: Asked,
@@ -56,11 +53,11 @@ pub(super) enum Letters {
         /// At most so many
         #[arg(long, value_name = "N", default_value_t = 100)]
         limit: usize,
-        /// Only those with higher numbers than this one, to read a list on
+        /// Only higher numbers than this one, to read a list on
         #[arg(long, value_name = "NUMBER")]
         after: Option<u64>,
     },
-    /// Shows all of some dead letters: envelope, body, failures, what is held behind them
+    /// Shows dead letters whole: envelope, body, failures, what is held behind them
     #[command(after_help = "Example: endwise dead-letters show endwise-data/bank 7")]
     Show {
         #[command(flatten)]
@@ -128,13 +125,13 @@ pub(super) struct Filters {
     /// Those of this key
     #[arg(long)]
     key: Option<String>,
-    /// Those with this text in their last error, in upper or lower case
+    /// Those with this text in their last error
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
-    /// Those given up at this time or later: 2026-01-31T12:00:00Z, or how long ago: 90s 30m 2h 7d
+    /// Those given up since then: RFC 3339, or 30m 2h 7d ago
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
-    /// Those given up before this time
+    /// Those given up before then
     #[arg(long, value_name = "TIME")]
     until: Option<Moment>,
 }

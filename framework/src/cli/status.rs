@@ -41,15 +41,14 @@ pub(super) async fn run(asked: Asked, printed: &mut Printed) -> Result<Came, Tro
 }
 
 fn print(status: &Status, printed: &mut Printed) {
-    let readiness = &status.readiness;
-    let (style, is) = match (readiness.is_ready(), &status.running) {
+    let (style, is) = match (status.ready, &status.running) {
         (true, _) => (GOOD, "ready"),
         (false, Some(_)) => (BAD, "not ready"),
         (false, None) => (BAD, "not running"),
     };
     printed.line(format!("{}: {}", styled(HEAD, &status.service), styled(style, is)));
     if status.running.is_some() {
-        readiness.reasons.iter().for_each(|reason| printed.field("because", &reason.to_string()));
+        status.reasons.iter().for_each(|reason| printed.field("because", &reason.to_string()));
     }
     if let Some(running) = &status.running {
         in_flight(running, printed);

@@ -37,6 +37,8 @@ impl Consume {
         for kept in recovered.kept {
             recover(kept, &wiring, &probation, &mut lanes);
         }
+        // Whoever waits for the service to settle waits for these from the first moment on.
+        lines.vitals.live.send_replace(lanes.live());
         Consume {
             wiring,
             consumer,

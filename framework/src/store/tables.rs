@@ -258,7 +258,6 @@ impl Tables {
     pub(super) fn recovered(&mut self) -> Recovered {
         self.outbox.recall();
         let totals = self.totals();
-        self.shared.update(|memtable| memtable.totals = totals);
         let memtable = self.shared.read();
         let streams = self.inbox.streams().iter();
         let partitions = self.inbox.partitions().iter();
@@ -284,8 +283,11 @@ impl Tables {
         }
     }
 
-    /// What the app that wrote the store consisted of, and what it left undone.
+    /// What the app that wrote the store consisted of, and what it left undone. Readers see how
+    /// much is kept from here on, whether the app is taken in or not.
     pub(super) fn found(&self) -> Found {
+        let totals = self.totals();
+        self.shared.update(|memtable| memtable.totals = totals);
         let pending = self.inbox.all_pending().values().flatten().copied();
         let unfinished: BTreeSet<Id> =
             pending.chain(self.kept.rows().map(|row| row.handler)).collect();
