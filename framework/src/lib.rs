@@ -99,6 +99,8 @@ mod watchdog;
 
 mod admin;
 mod metrics;
+#[cfg(feature = "cli")]
+pub mod cli;
 mod operator;
 mod vitals;
 

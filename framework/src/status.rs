@@ -97,8 +97,10 @@ pub struct Status {
     pub service: Arc<str>,
     /// When this was looked up, milliseconds since 1970.
     pub at_ms: u64,
-    /// Whether it is ready.
-    pub readiness: Readiness,
+    /// Whether it takes messages in and handles them now.
+    pub ready: bool,
+    /// Why not.
+    pub reasons: Vec<Reason>,
     /// What its store keeps.
     pub kept: KeptStatus,
     /// Messages that wait for their time.

@@ -47,7 +47,7 @@ async fn it_answers_one_question_after_the_other_until_the_service_ends() {
     let status = tool.ask(b"{\"version\":1,\"ask\":\"status\"}\n").await;
     let line: Line<Answer> = serde_json::from_str(&status).unwrap();
     let Answer::Status { status } = line.what else { panic!("{status}") };
-    assert_eq!((&*status.service, status.readiness.is_ready()), ("pinger", true));
+    assert_eq!((&*status.service, status.ready), ("pinger", true));
     let letters = tool.ask(b"{\"version\":1,\"ask\":\"dead_letters\"}\n").await;
     assert_eq!(letters, "{\"version\":1,\"answer\":\"dead_letters\",\"items\":[],\"next\":null}\n");
 

@@ -244,7 +244,7 @@ async fn invalid_messages_are_seen_byte_for_byte() {
 async fn a_status_says_what_is_kept_and_what_holds_it_up() {
     let (_, letters) = shelf();
     let status = letters.desk.status().await.unwrap();
-    assert_eq!(status.readiness.reasons, [Reason::Ended]);
+    assert_eq!(status.reasons, [Reason::Ended]);
     assert_eq!(status.kept.dead_by_handler["even"], 20);
     assert_eq!(status.kept.oldest_held_ms, Some(5));
     let closed = &status.kept.closed[0];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::begin::Parts;
-use super::supervise::{Controls, Ending, Role, supervise};
+use super::supervise::{Controls, Ending, Role, supervise, to_the_end};
 use super::{Counts, Service, Setting};
 use crate::admin::Admin;
 use crate::app::App;
@@ -116,22 +116,29 @@ pub(super) struct Lines {
     pub(super) due: Due,
 }
 
+impl Lines {
+    /// With so many messages in the outbox.
+    fn new(wiring: &Wiring, broker: &Arc<dyn Broker>, unsent: usize) -> Self {
+        // What is not limited by the outbox is limited by what is in flight; a record may have
+        // many handlers, and each may send many messages.
+        Lines {
+            work: Queue::new(QUEUE_MAX),
+            settled: Queue::new(QUEUE_MAX),
+            open: watch::Sender::new(unsent),
+            stop: watch::Sender::new(false),
+            requests: Queue::new(operator::WAITING_MAX),
+            counts: Arc::new(Counts::new(wiring, broker)),
+            vitals: Arc::default(),
+            due: Due::new(),
+        }
+    }
+}
+
 impl Ground {
     /// Starts the parts.
     fn run(mut self) -> Result<Service, RunError> {
         let unsent = std::mem::take(&mut self.recovered.outbox);
-        // What is not limited by the outbox is limited by what is in flight; a record may have
-        // many handlers, and each may send many messages.
-        let lines = Lines {
-            work: Queue::new(QUEUE_MAX),
-            settled: Queue::new(QUEUE_MAX),
-            open: watch::Sender::new(unsent.len()),
-            stop: watch::Sender::new(false),
-            requests: Queue::new(operator::WAITING_MAX),
-            counts: Arc::new(Counts::new(&self.wiring, &self.broker)),
-            vitals: Arc::default(),
-            due: Due::new(),
-        };
+        let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
         let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
         let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
         let end = watch::Sender::new(false);
@@ -200,12 +207,7 @@ impl Ground {
         let controls = Controls { stop: stop.clone(), end, work };
         let ending = Ending { vitals: Arc::clone(&vitals), requests };
         let admin = Admin::start(&desk, self.directory.as_deref());
-        supervisor.spawn(async move {
-            let ended = supervise(tasks, controls).await;
-            drop(ending);
-            admin.end().await;
-            ended
-        });
+        supervisor.spawn(to_the_end(supervise(tasks, controls), ending, admin));
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let places = Arc::new(Semaphore::new(WAITING_MAX));
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::admin::Admin;
 use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::operator::Requests;
@@ -34,6 +35,19 @@ impl Drop for Ending {
         self.vitals.ended.set(true);
         self.requests.close();
     }
+}
+
+/// Waits for the end of the parts; then whoever waits for an answer is told, and the admin socket
+/// goes last.
+pub(super) async fn to_the_end(
+    parts: impl Future<Output = Result<(), RunError>>,
+    ending: Ending,
+    admin: Admin,
+) -> Result<(), RunError> {
+    let ended = parts.await;
+    drop(ending);
+    admin.end().await;
+    ended
 }
 
 /// How the parts are told to end.

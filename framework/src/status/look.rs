@@ -27,10 +27,12 @@ impl Desk {
     pub(crate) async fn status(&self) -> Result<Status, OperatorError> {
         let totals = self.reader.totals().await?;
         let first = self.reader.timers(None, 1).await?.into_iter().next();
+        let reasons = self.ready().reasons;
         Ok(Status {
             service: Arc::clone(&self.service),
             at_ms: self.clock.now_ms(),
-            readiness: self.ready(),
+            ready: reasons.is_empty(),
+            reasons,
             kept: self.kept(totals).await?,
             timers: TimerStatus {
                 count: totals.timers,

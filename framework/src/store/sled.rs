@@ -35,6 +35,12 @@ use base::Base;
 pub use chunk::Flaw;
 pub use error::BaseError;
 
+/// Whose store a directory is; `None` if it is none that was completely made.
+#[cfg(feature = "cli")]
+pub(crate) fn service_of(dir: &std::path::Path) -> std::io::Result<Option<Arc<str>>> {
+    open::service_of(dir)
+}
+
 /// What can be set for a sled store.
 #[derive(Clone, Debug)]
 pub struct SledOptions {

@@ -259,7 +259,6 @@ impl Tables {
         self.outbox.recall();
         self.kept.first_new = self.kept.next;
         let totals = self.totals();
-        self.shared.update(|memtable| memtable.totals = totals);
         let memtable = self.shared.read();
         let streams = self.inbox.streams().iter();
         let partitions = self.inbox.partitions().iter();
@@ -285,8 +284,11 @@ impl Tables {
         }
     }
 
-    /// What the app that wrote the store consisted of, and what it left undone.
+    /// What the app that wrote the store consisted of, and what it left undone. Readers see how
+    /// much is kept from here on, whether the app is taken in or not.
     pub(super) fn found(&self) -> Found {
+        let totals = self.totals();
+        self.shared.update(|memtable| memtable.totals = totals);
         let pending = self.inbox.all_pending().values().flatten().copied();
         let unfinished: BTreeSet<Id> =
             pending.chain(self.kept.rows().map(|row| row.handler)).collect();

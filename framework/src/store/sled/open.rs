@@ -99,6 +99,21 @@ fn make(
     Ok(Identity { service, store, epoch: 0 })
 }
 
+/// Whose store a directory is, as its `FORMAT` says, whatever the format's number.
+#[cfg(feature = "cli")]
+pub(super) fn service_of(dir: &Path) -> std::io::Result<Option<Arc<str>>> {
+    let text = match std::fs::read_to_string(dir.join("FORMAT")) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let kind = FORMAT.trim_end_matches(|c: char| c.is_ascii_digit());
+    let mut lines = text.lines();
+    let is_store = lines.next().is_some_and(|first| first.starts_with(kind));
+    let service = lines.find_map(|line| line.strip_prefix("service "));
+    Ok(service.filter(|_| is_store).map(Arc::from))
+}
+
 fn remove(dir: &Path) -> Result<(), StoreError> {
     match std::fs::remove_dir_all(dir) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {

@@ -1,0 +1,181 @@
+//! `endwise dead-letters show`.
+
+use serde::Serialize;
+
+use super::super::args::Asked;
+use super::super::place;
+use super::super::print::{HEAD, Printed, note, styled};
+use super::super::way::Way;
+use super::super::words::{bytes, count, plain, time, time_and_age};
+use super::super::{Came, Trouble};
+use super::Kind;
+use crate::admin::{Answer, Ask};
+use crate::clock::Clock;
+use crate::dead_letters::{Body, DeadLetterDetail, InvalidDetail};
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Detail {
+    Letter(Box<DeadLetterDetail>),
+    Invalid(Box<InvalidDetail>),
+}
+
+#[derive(Serialize)]
+struct Shown {
+    service: String,
+    items: Vec<Detail>,
+    missing: Vec<u64>,
+}
+
+pub(super) async fn run(
+    asked: &Asked,
+    numbers: Vec<u64>,
+    kind: Kind,
+    printed: &mut Printed,
+) -> Result<Came, Trouble> {
+    let place = place::service(&asked.dir)?;
+    let mut way = Way::open(&place).await?;
+    let mut shown =
+        Shown { service: place.service.to_string(), items: Vec::new(), missing: Vec::new() };
+    let mut came = Ok(());
+    for number in numbers {
+        match ask(&mut way, number, kind).await {
+            Ok(Some(detail)) => shown.items.push(detail),
+            Ok(None) => shown.missing.push(number),
+            Err(trouble) => {
+                came = Err(trouble);
+                break;
+            }
+        }
+    }
+    way.close().await?;
+    came?;
+    if asked.json {
+        printed.json(&shown)?;
+    } else {
+        print(&shown, kind, printed);
+    }
+    Ok(match (shown.items.is_empty(), shown.missing.is_empty()) {
+        (true, _) => Came::NothingMatched,
+        (false, true) => Came::Done,
+        (false, false) => Came::InPart,
+    })
+}
+
+async fn ask(way: &mut Way, number: u64, kind: Kind) -> Result<Option<Detail>, Trouble> {
+    let ask = match kind {
+        Kind::DeadLetters => Ask::DeadLetter { number },
+        Kind::Invalid => Ask::InvalidMessage { number },
+    };
+    match way.ask(ask).await? {
+        Answer::DeadLetter { letter } => Ok(letter.map(Detail::Letter)),
+        Answer::InvalidMessage { message } => Ok(message.map(Detail::Invalid)),
+        _ => Err(Trouble::unlike()),
+    }
+}
+
+fn print(shown: &Shown, kind: Kind, printed: &mut Printed) {
+    let now_ms = Clock::system().now_ms();
+    for (index, detail) in shown.items.iter().enumerate() {
+        if index > 0 {
+            printed.line("");
+        }
+        match detail {
+            Detail::Letter(detail) => letter(&shown.service, detail, now_ms, printed),
+            Detail::Invalid(detail) => invalid(&shown.service, detail, now_ms, printed),
+        }
+    }
+    for number in &shown.missing {
+        note(&format!("there is no {} {number}", kind.one()));
+    }
+}
+
+fn head(printed: &mut Printed, text: &str) {
+    printed.line(styled(HEAD, text));
+}
+
+fn letter(service: &str, detail: &DeadLetterDetail, now_ms: u64, printed: &mut Printed) {
+    let letter = &detail.letter;
+    head(printed, &format!("dead letter {} of {service}", letter.number));
+    printed.field("handler", &letter.handler);
+    if detail.handlers.len() > 1 {
+        let others = detail.handlers.iter().filter(|name| **name != letter.handler);
+        printed.field("also for", &others.map(|name| &**name).collect::<Vec<_>>().join(", "));
+    }
+    if let Some(key) = &letter.key {
+        printed.field("key", &plain(key));
+    }
+    printed
+        .field("type", &format!("{} on topic {}", plain(&letter.type_name), plain(&letter.topic)));
+    printed.field("position", &plain(&letter.position));
+    printed.field("failed first", &time_and_age(letter.since_ms, now_ms));
+    printed.field("given up", &time_and_age(letter.dead_since_ms, now_ms));
+    printed.field("attempts", &letter.attempts.to_string());
+    let held = match letter.skip_ms {
+        None => "they wait until it is replayed or discarded".to_owned(),
+        Some(0) => "the others have gone on without it".to_owned(),
+        Some(at) => format!("they go on without it at {}", time_and_age(at, now_ms)),
+    };
+    printed.field("held", &format!("{}; {held}", letter.followers));
+    let numbers: Vec<String> = detail.held.iter().map(|hold| hold.number.to_string()).collect();
+    if !numbers.is_empty() {
+        printed.field("", &format!("numbers {}", numbers.join(", ")));
+    }
+    head(printed, "failures, oldest first");
+    for failure in &detail.failures {
+        let at = time(failure.at_ms);
+        printed.line(format!("  {at}  attempt {}: {}", failure.attempt, failure.how));
+        for (depth, error) in failure.errors.iter().enumerate() {
+            let because = if depth == 0 { "" } else { "because: " };
+            printed.line(format!("      {because}{}", plain(error)));
+        }
+    }
+    head(printed, "headers");
+    for (name, value) in &detail.headers {
+        printed.line(format!("  {}: {}", plain(name), plain(value)));
+    }
+    body(&detail.body, printed);
+}
+
+fn invalid(service: &str, detail: &InvalidDetail, now_ms: u64, printed: &mut Printed) {
+    let entry = &detail.entry;
+    head(printed, &format!("invalid record {} of {service}", entry.number));
+    printed.field("record", &plain(&entry.record));
+    printed.field("came", &time_and_age(entry.at_ms, now_ms));
+    printed.field("reason", &plain(&entry.reason));
+    if let Some(key) = &entry.key {
+        printed.field("key", &plain(key));
+    }
+    printed.field("size", &bytes(entry.bytes));
+    head(printed, "headers");
+    for (name, value) in &detail.headers {
+        printed.line(format!("  {}: {}", plain(&name.to_string()), plain(&value.to_string())));
+    }
+    body(&detail.body, printed);
+}
+
+/// A body: JSON in lines, other text as it is, other bytes in hexadecimal digits.
+fn body(body: &Body, printed: &mut Printed) {
+    match body {
+        Body::Text(text) => {
+            head(printed, "body");
+            let json = serde_json::from_str::<serde_json::Value>(text).ok();
+            let pretty = json.and_then(|json| serde_json::to_string_pretty(&json).ok());
+            for line in pretty.as_deref().unwrap_or(text).lines() {
+                printed.line(format!("  {}", plain(line)));
+            }
+        }
+        Body::Hex(digits) => {
+            head(
+                printed,
+                &format!("body, {} in hexadecimal", count(digits.len() as u64 / 2, "byte")),
+            );
+            let mut rest = digits.as_str();
+            while !rest.is_empty() {
+                let (line, behind) = rest.split_at_checked(64).unwrap_or((rest, ""));
+                printed.line(format!("  {line}"));
+                rest = behind;
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What is printed, in colours on a terminal alone (and not with `NO_COLOR`).
+
+use std::io::Write;
+
+use clap::builder::styling::{AnsiColor, Style};
+use serde::Serialize;
+
+use super::Trouble;
+
+pub(super) const HEAD: Style = Style::new().bold();
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+pub(super) const BAD: Style = AnsiColor::Red.on_default();
+pub(super) const DIM: Style = Style::new().dimmed();
+
+/// Text in a style.
+pub(super) fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+/// What goes to the standard output, once it is complete.
+#[derive(Debug, Default)]
+pub(super) struct Printed(String);
+
+impl Printed {
+    pub(super) fn line(&mut self, line: impl AsRef<str>) {
+        self.0.push_str(line.as_ref());
+        self.0.push('\n');
+    }
+
+    /// `name   text`, the names of one width.
+    pub(super) fn field(&mut self, name: &str, text: &str) {
+        self.line(format!("  {name:<12}  {text}"));
+    }
+
+    pub(super) fn json(&mut self, value: &impl Serialize) -> Result<(), Trouble> {
+        self.line(serde_json::to_string_pretty(value).map_err(Trouble::failed)?);
+        Ok(())
+    }
+
+    /// Prints it; whether it went out. Nobody may be reading any more: `endwise … | head`.
+    pub(super) fn flush(&self) -> bool {
+        let mut out = anstream::stdout().lock();
+        out.write_all(self.0.as_bytes()).and_then(|()| out.flush()).is_ok()
+    }
+}
+
+/// Something that is said beside the answer.
+pub(super) fn note(text: &str) {
+    say(text);
+}
+
+/// Why it did not work.
+pub(super) fn error(text: &str) {
+    say(&format!("{} {text}", styled(BAD, "error:")));
+}
+
+fn say(text: &str) {
+    // Where nobody listens, the exit code says it all the same.
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
+}

@@ -1,0 +1,150 @@
+//! `endwise status`.
+
+use serde::Serialize;
+
+use super::args::Asked;
+use super::place::services;
+use super::print::{BAD, GOOD, HEAD, Printed, styled};
+use super::table::{Column, Side, Table};
+use super::way::Way;
+use super::words::{bytes, count, plain, span, time_and_age};
+use super::{Came, Trouble};
+use crate::admin::{Answer, Ask};
+use crate::dead_letters::WaitsFor;
+use crate::status::{RunningStatus, Status};
+
+#[derive(Serialize)]
+struct Json {
+    services: Vec<Status>,
+}
+
+pub(super) async fn run(asked: Asked, printed: &mut Printed) -> Result<Came, Trouble> {
+    let mut all = Vec::new();
+    for place in services(&asked.dir)? {
+        let mut way = Way::open(&place).await?;
+        let answer = way.ask(Ask::Status).await;
+        way.close().await?;
+        let Answer::Status { status } = answer? else { return Err(Trouble::unlike()) };
+        all.push(*status);
+    }
+    if asked.json {
+        printed.json(&Json { services: all })?;
+        return Ok(Came::Done);
+    }
+    for (number, status) in all.iter().enumerate() {
+        if number > 0 {
+            printed.line("");
+        }
+        print(status, printed);
+    }
+    Ok(Came::Done)
+}
+
+fn print(status: &Status, printed: &mut Printed) {
+    let (style, is) = match (status.ready, &status.running) {
+        (true, _) => (GOOD, "ready"),
+        (false, Some(_)) => (BAD, "not ready"),
+        (false, None) => (BAD, "not running"),
+    };
+    printed.line(format!("{}: {}", styled(HEAD, &status.service), styled(style, is)));
+    if status.running.is_some() {
+        status.reasons.iter().for_each(|reason| printed.field("because", &reason.to_string()));
+    }
+    if let Some(running) = &status.running {
+        in_flight(running, printed);
+    }
+    kept(status, printed);
+    if let Some(running) = &status.running {
+        since_start(running, printed);
+    }
+    closed(status, printed);
+}
+
+fn in_flight(running: &RunningStatus, printed: &mut Printed) {
+    let RunningStatus { in_flight, in_flight_bytes, in_flight_most, in_flight_bytes_most, .. } =
+        running;
+    let now = format!("{}, {}", count(*in_flight, "record"), bytes(*in_flight_bytes));
+    let most = format!("(at most {in_flight_most}, {})", bytes(*in_flight_bytes_most));
+    printed.field("in flight", &format!("{now} {most}"));
+    if let Some(lag) = running.lag {
+        printed.field("lag", &count(lag, "record"));
+    }
+}
+
+fn kept(status: &Status, printed: &mut Printed) {
+    let (kept, now_ms) = (&status.kept, status.at_ms);
+    let handlers = kept.dead_by_handler.iter();
+    let handlers: Vec<_> = handlers.map(|(name, dead)| format!("{name} {dead}")).collect();
+    let dead = match handlers.is_empty() {
+        true => kept.dead.to_string(),
+        false => format!("{} ({})", kept.dead, handlers.join(", ")),
+    };
+    printed.field("dead letters", &dead);
+    printed.field("waiting", &format!("{} for the next attempt", kept.waiting));
+    let held = match kept.oldest_held_ms {
+        Some(oldest) => format!("{}, since {}", kept.held, time_and_age(oldest, now_ms)),
+        None => kept.held.to_string(),
+    };
+    printed.field("held", &held);
+    printed.field("kept", &format!("{} in all of these", bytes(kept.bytes)));
+    printed.field("invalid", &count(kept.invalid, "record"));
+    let timers = match status.timers.next_due_ms {
+        Some(due) => format!("{}, next {}", status.timers.count, time_and_age(due, now_ms)),
+        None => status.timers.count.to_string(),
+    };
+    printed.field("timers", &timers);
+    printed.field("outbox", &count(status.outbox, "message"));
+}
+
+fn since_start(running: &RunningStatus, printed: &mut Printed) {
+    let RunningStatus { accepted, fetched, duplicates, held, .. } = running;
+    let all =
+        format!("accepted {accepted}, fetched {fetched}, duplicates {duplicates}, held {held}");
+    printed.field("since start", &all);
+    let number = |head| Column { head, width_max: 12, side: Side::Right };
+    let name = Column { head: "HANDLER", width_max: 30, side: Side::Left };
+    let mut table = Table::new([name, number("HANDLED"), number("RETRIED"), number("DEAD")]);
+    for (name, handler) in &running.handlers {
+        let numbers = [handler.handled, handler.retried, handler.dead].map(|n| n.to_string());
+        let [handled, retried, dead] = numbers;
+        table.row([name.to_string(), handled, retried, dead], None);
+    }
+    printed.line("");
+    table.lines().iter().for_each(|line| printed.line(format!("  {line}")));
+}
+
+/// What holds others up.
+fn closed(status: &Status, printed: &mut Printed) {
+    if status.kept.closed.is_empty() {
+        return;
+    }
+    let column = |head, width_max, side| Column { head, width_max, side };
+    let mut table = Table::new([
+        column("HELD", 8, Side::Right),
+        column("FOR", 5, Side::Left),
+        column("KEY", 20, Side::Left),
+        column("BEHIND", 37, Side::Left),
+    ]);
+    for closed in &status.kept.closed {
+        let age = span(status.at_ms.saturating_sub(closed.since_ms));
+        let key = closed.key.as_deref().unwrap_or("").to_owned();
+        let handler = plain(&closed.handler);
+        let behind = match &closed.waits_for {
+            WaitsFor::DeadLetter { number, skip_ms, .. } => match skip_ms {
+                None => format!("dead letter {number} of {handler}"),
+                Some(at) => {
+                    let rest = span(at.saturating_sub(status.at_ms));
+                    format!("dead letter {number} of {handler}, {rest} more")
+                }
+            },
+            WaitsFor::Retry { number, at_ms, .. } => {
+                let rest = span(at_ms.saturating_sub(status.at_ms));
+                format!("retry {number} of {handler} in {rest}")
+            }
+            _ => String::new(),
+        };
+        table.row([closed.held.to_string(), age, key, behind], None);
+    }
+    printed.line("");
+    table.lines().iter().for_each(|line| printed.line(format!("  {line}")));
+}

@@ -1,0 +1,105 @@
+//! The way to a service: over its socket, or into the store that it has left.
+
+use std::io::{self, ErrorKind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
+
+use super::Trouble;
+use super::offline::{self, Offline};
+use super::place::Place;
+use crate::admin::{self, Answer, Ask, Line};
+use crate::clock::Clock;
+use crate::operator::Desk;
+use crate::store::StoreError;
+
+/// How long a service may take for an answer.
+const WAIT: Duration = Duration::from_secs(30);
+
+/// Bytes of an answer.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+
+/// How a service is asked.
+pub(super) enum Way {
+    Running(BufReader<UnixStream>),
+    Offline(Arc<Desk>, Arc<Offline>),
+}
+
+impl Way {
+    /// To the service that runs there, or into its store.
+    pub(super) async fn open(place: &Place) -> Result<Way, Trouble> {
+        let socket = place.dir.join(admin::NAME);
+        let why = match UnixStream::connect(&socket).await {
+            Ok(stream) => return Ok(Way::Running(BufReader::new(stream))),
+            // Nobody listens: it was killed, or has ended.
+            Err(error) if is_nobody(&error) => "has no admin socket that answers".to_owned(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Err(Trouble::Failed(format!(
+                    "cannot ask the service {:?} over {}: {error}; run this as the user whom the \
+                     service runs as",
+                    place.service,
+                    socket.display()
+                )));
+            }
+            Err(error) => format!("cannot be asked over {}: {error}", socket.display()),
+        };
+        match offline::open(place).await {
+            Ok((desk, offline)) => Ok(Way::Offline(desk, offline)),
+            Err(StoreError::Locked { .. }) => Err(Trouble::Failed(format!(
+                "the store in {} is in use, and its process {why}: the service may be starting or \
+                 ending (try again), or its log says why it has no admin socket",
+                place.dir.display()
+            ))),
+            Err(error) => Err(Trouble::failed(error)),
+        }
+    }
+
+    /// Whether the service runs.
+    pub(super) fn is_running(&self) -> bool {
+        matches!(self, Way::Running(_))
+    }
+
+    /// Asks; an error in the answer is an error here.
+    pub(super) async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
+        let answer = match self {
+            Way::Running(stream) => {
+                let answered = Clock::system().timeout(WAIT, over(stream, ask)).await;
+                answered.ok_or_else(|| {
+                    Trouble::Failed(format!("no answer came within {} s", WAIT.as_secs()))
+                })??
+            }
+            Way::Offline(desk, _) => desk.answer(ask).await,
+        };
+        match answer {
+            Answer::Error { message, .. } => Err(Trouble::Failed(message)),
+            answer => Ok(answer),
+        }
+    }
+
+    /// Ends: a store that was opened is closed.
+    pub(super) async fn close(self) -> Result<(), Trouble> {
+        match self {
+            Way::Running(_) => Ok(()),
+            Way::Offline(_, offline) => offline.close().await.map_err(Trouble::failed),
+        }
+    }
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
+async fn over(stream: &mut BufReader<UnixStream>, ask: Ask) -> Result<Answer, Trouble> {
+    let failed = |error: io::Error| Trouble::Failed(format!("the service hung up: {error}"));
+    stream.get_mut().write_all(&Line::of(ask).written()).await.map_err(failed)?;
+    let mut line = Vec::new();
+    (&mut *stream).take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line).await.map_err(failed)?;
+    if line.is_empty() {
+        return Err(Trouble::Failed("the service ended before it answered".to_owned()));
+    }
+    let read = serde_json::from_slice::<Line<Answer>>(&line);
+    let odd = |error| Trouble::Failed(format!("the answer cannot be read: {error}"));
+    Ok(read.map_err(odd)?.what)
+}

@@ -1,0 +1,138 @@
+//! A service in trouble, and the tool that looks after it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use framework::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+use framework::broker::{Broker, Publication};
+use framework::prelude::*;
+use framework::stream::Slot;
+use framework::{Running, Service};
+use tokio::process::Command;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(topic = "deposits", key = account)]
+struct Deposit {
+    account: String,
+    cents: i64,
+}
+
+#[derive(State, Default, Serialize, Deserialize)]
+#[state(name = "account")]
+struct Account {
+    history: Vec<i64>,
+}
+
+/// Whether what was wrong with negative amounts is mended.
+#[derive(Clone, Default)]
+struct Mended(Arc<AtomicBool>);
+
+#[handler]
+async fn deposit(cmd: Deposit, account: &mut Account, mended: &Mended) -> Result<()> {
+    if cmd.cents < 0 && !mended.0.load(Ordering::Relaxed) {
+        return Err(HandlerError::permanent(format!("{} is refused", cmd.cents)));
+    }
+    account.history.push(cmd.cents);
+    Ok(())
+}
+
+/// A bank that runs, and refuses negative amounts until it is mended.
+pub(crate) struct Bank {
+    running: Running,
+    mended: Mended,
+}
+
+impl Bank {
+    pub(crate) async fn start(home: &Path) -> anyhow::Result<Bank> {
+        let mended = Mended::default();
+        let app = App::new("bank").provide(mended.clone()).handlers(handlers![deposit]);
+        Ok(Bank { running: Running::start(home, [app]).await?, mended })
+    }
+
+    pub(crate) async fn start_mended(home: &Path) -> anyhow::Result<Bank> {
+        let mended = Mended(Arc::new(AtomicBool::new(true)));
+        let app = App::new("bank").provide(mended.clone()).handlers(handlers![deposit]);
+        Ok(Bank { running: Running::start(home, [app]).await?, mended })
+    }
+
+    fn service(&self) -> &Service {
+        self.running.service("bank").expect("it was started")
+    }
+
+    /// Sends amounts in, and waits until they are handled, dead, or held.
+    pub(crate) async fn deposit(&mut self, amounts: &[(&str, i64)]) -> anyhow::Result<()> {
+        for (account, cents) in amounts {
+            let deposit = Deposit { account: (*account).into(), cents: *cents };
+            self.service().producer().send(deposit).await?;
+        }
+        self.settle().await
+    }
+
+    pub(crate) async fn settle(&mut self) -> anyhow::Result<()> {
+        Ok(self.running.settle().await?)
+    }
+
+    pub(crate) fn mend(&self) {
+        self.mended.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) async fn history(&self, account: &str) -> anyhow::Result<Vec<i64>> {
+        let state = self.service().state::<Account>(account).await?;
+        Ok(state.map(|state| state.history).unwrap_or_default())
+    }
+
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        Ok(self.running.stop().await?)
+    }
+}
+
+/// Publishes a record without anything that makes it a message, while no service runs.
+pub(crate) async fn publish_raw(home: &Path, body: &'static [u8]) -> anyhow::Result<()> {
+    let broker = EmbeddedBroker::open(home.join("broker"), EmbeddedOptions::default())?;
+    let mut publisher = broker.publisher().await?;
+    let record = Publication {
+        topic: "deposits".into(),
+        slot: Slot(0),
+        key: None,
+        headers: Default::default(),
+        body: body.into(),
+    };
+    publisher.publish(vec![record]).await?;
+    drop(publisher);
+    Ok(broker.close().await?)
+}
+
+/// What the tool has said.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    pub(crate) fn json(&self) -> anyhow::Result<serde_json::Value> {
+        Ok(serde_json::from_str(&self.out)?)
+    }
+}
+
+/// Runs the tool: verb, directory, the rest.
+pub(crate) async fn tool(verb: &[&str], dir: &Path, rest: &[&str]) -> anyhow::Result<Said> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
+    let output = command.args(verb).arg(dir).args(rest).output().await?;
+    Ok(Said {
+        code: output.status.code().expect("it is not killed"),
+        out: String::from_utf8(output.stdout)?,
+        err: String::from_utf8(output.stderr)?,
+    })
+}
+
+/// The numbers that a list in JSON has.
+pub(crate) fn numbers(listed: &serde_json::Value) -> Vec<u64> {
+    let services = listed["services"].as_array().expect("services").iter();
+    let items = services.flat_map(|service| service["items"].as_array().expect("items"));
+    items
+        .map(|item| item["number"].as_u64().or(item["entry"]["number"].as_u64()).unwrap())
+        .collect()
+}

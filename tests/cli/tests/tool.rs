@@ -1,0 +1,160 @@
+//! The `endwise` tool, run as a program, on a service in trouble: while it runs, and after it has
+//! ended.
+
+mod service;
+
+use std::path::Path;
+
+use service::{Bank, numbers, tool};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let mut bank = Bank::start(home.path()).await?;
+    bank.deposit(&[("ada", 1), ("ada", -2), ("ada", 3), ("eve", -4), ("bob", 5)]).await?;
+    let dir = home.path().join("bank");
+
+    let status = tool(&["status"], &dir, &[]).await?;
+    assert_eq!(status.code, 0, "{status:?}");
+    for part in ["bank: ready", "dead letters  2 (deposit 2)", "held          1, since 20"] {
+        assert!(status.out.contains(part), "{part}: {}", status.out);
+    }
+    assert!(!status.out.contains('\u{1b}'), "no colours but on a terminal");
+
+    let listed = tool(&["dead-letters", "list"], &dir, &[]).await?;
+    assert!(listed.out.contains("failed for good after 1 attempt: -2 is refused"), "{listed:?}");
+    assert!(listed.out.lines().all(|line| line.chars().count() <= 80), "{}", listed.out);
+    let json = tool(&["dead-letters", "list"], &dir, &["--key", "ada", "--json"]).await?.json()?;
+    let [ada] = numbers(&json)[..] else { panic!("{json}") };
+    assert_eq!(json["services"][0]["items"][0]["followers"], 1);
+    let ada = ada.to_string();
+
+    let shown = tool(&["dead-letters", "show"], &dir, &[&ada]).await?;
+    for part in ["key           ada", "attempt 1: failed for good", "\"cents\": -2", "ce_id: "] {
+        assert!(shown.out.contains(part), "{part}: {}", shown.out);
+    }
+
+    bank.mend();
+    let replayed = tool(&["dead-letters", "replay"], &dir, &[&ada]).await?;
+    assert_eq!((replayed.code, &*replayed.out), (0, "1 dead letter is handled again\n"));
+    bank.settle().await?;
+    assert_eq!(bank.history("ada").await?, [1, -2, 3]);
+    let gone = tool(&["dead-letters", "show"], &dir, &[&ada]).await?;
+    assert_eq!(gone.code, 3, "{gone:?}");
+
+    let discarded = tool(&["dead-letters", "discard"], &dir, &["--all", "--json"]).await?;
+    assert_eq!(discarded.json()?["done"].as_array().map(Vec::len), Some(1));
+    bank.settle().await?;
+    assert_eq!(bank.history("eve").await?, [0; 0]);
+    let none = tool(&["dead-letters", "list"], &dir, &[]).await?;
+    assert_eq!((none.code, &*none.err), (3, "no dead letter matches\n"));
+    bank.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_service_has_left_is_mended_for_its_next_start() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let mut bank = Bank::start(home.path()).await?;
+    bank.deposit(&[("ada", -1), ("ada", 2), ("eve", -3), ("eve", 4), ("bob", -5)]).await?;
+    bank.stop().await?;
+    let dir = home.path().join("bank");
+    // As a process leaves its socket that is killed.
+    drop(std::os::unix::net::UnixListener::bind(dir.join("admin"))?);
+
+    let status = tool(&["status"], home.path(), &["--json"]).await?.json()?;
+    let bank_status = &status["services"][0];
+    assert_eq!(bank_status["service"], "bank");
+    assert_eq!(bank_status["reasons"][0], "ended");
+    assert_eq!(bank_status["kept"]["dead"], 3);
+    assert_eq!(bank_status["kept"]["closed"].as_array().map(Vec::len), Some(2));
+
+    let replayed =
+        tool(&["dead-letters", "replay"], &dir, &[&dead_of("ada", home.path()).await?]).await?;
+    let said = "1 dead letter is handled again at the service's next start\n";
+    assert_eq!((replayed.code, &*replayed.out), (0, said));
+    let discarded =
+        tool(&["dead-letters", "discard"], &dir, &[&dead_of("eve", home.path()).await?, "99"])
+            .await?;
+    assert_eq!((discarded.code, &*discarded.err), (1, "there is no dead letter 99\n"));
+
+    let mut bank = Bank::start_mended(home.path()).await?;
+    bank.settle().await?;
+    assert_eq!(bank.history("ada").await?, [-1, 2], "replayed, then what was held");
+    assert_eq!(bank.history("eve").await?, [4], "discarded, then what was held");
+    assert_eq!(bank.history("bob").await?, [0; 0], "it waits as before");
+    bank.stop().await
+}
+
+/// The number of a key's first dead letter.
+async fn dead_of(key: &str, home: &Path) -> anyhow::Result<String> {
+    let listed = tool(&["dead-letters", "list"], home, &["--key", key, "--json"]).await?;
+    Ok(numbers(&listed.json()?)[0].to_string())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    Bank::start(home.path()).await?.stop().await?;
+    service::publish_raw(home.path(), b"\xff\x00").await?;
+    let mut bank = Bank::start(home.path()).await?;
+    bank.settle().await?;
+    let dir = home.path().join("bank");
+    let listed = tool(&["dead-letters", "list", "--invalid"], &dir, &["--json"]).await?.json()?;
+    let [number] = numbers(&listed)[..] else { panic!("{listed}") };
+    let shown = tool(&["dead-letters", "show", "--invalid"], &dir, &[&number.to_string()]).await?;
+    assert!(shown.out.contains("body, 2 bytes in hexadecimal\n  ff00\n"), "{shown:?}");
+    let refused = tool(&["dead-letters", "discard", "--invalid"], &dir, &[]).await?;
+    assert_eq!(refused.code, 2, "{refused:?}");
+    let done = tool(&["dead-letters", "discard", "--invalid"], &dir, &["--all"]).await?;
+    assert_eq!((done.code, &*done.out), (0, "1 invalid record is discarded\n"));
+    assert_eq!(tool(&["dead-letters", "list", "--invalid"], &dir, &[]).await?.code, 3);
+    bank.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_makes_no_sense_is_refused_with_a_sentence() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let mut bank = Bank::start(home.path()).await?;
+    bank.deposit(&[("ada", -1), ("eve", -2)]).await?;
+    let dir = home.path().join("bank");
+    for verb in ["replay", "discard"] {
+        let refused = tool(&["dead-letters", verb], &dir, &["--error", "REFUSED"]).await?;
+        let said = format!(
+            "error: 2 dead letters fit, and nothing was done: name the numbers to {verb}, or add \
+             --all to {verb} all that fit\n"
+        );
+        assert_eq!((refused.code, &refused.err), (2, &said));
+    }
+    let both = tool(&["dead-letters", "replay"], &dir, &["1", "--all"]).await?;
+    assert_eq!(both.code, 2, "{both:?}");
+    let odd = tool(&["dead-letters", "list"], &dir, &["--since", "yesterday"]).await?;
+    assert!(odd.code == 2 && odd.err.contains("how long ago"), "{odd:?}");
+    let broker = tool(&["status"], &home.path().join("broker"), &[]).await?;
+    assert!(broker.code == 1 && broker.err.contains("no service's data"), "{broker:?}");
+
+    // The service runs, and its socket is gone.
+    std::fs::remove_file(dir.join("admin"))?;
+    let locked = tool(&["status"], &dir, &[]).await?;
+    assert!(locked.code == 1 && locked.err.contains("has no admin socket"), "{locked:?}");
+    bank.stop().await
+}
+
+#[tokio::test]
+async fn each_help_has_an_example() -> anyhow::Result<()> {
+    let nowhere = Path::new("--help");
+    for verb in [
+        ["status"].as_slice(),
+        &["dead-letters", "list"],
+        &["dead-letters", "show"],
+        &["dead-letters", "replay"],
+        &["dead-letters", "discard"],
+    ] {
+        let help = tool(verb, nowhere, &[]).await?;
+        let example = format!("Example: endwise {}", verb.join(" "));
+        assert!(help.code == 0 && help.out.contains(&example), "{}", help.out);
+        assert!(help.out.lines().all(|line| line.chars().count() <= 80), "{}", help.out);
+    }
+    let help = tool(&[], nowhere, &[]).await?;
+    assert!(help.out.contains("Exit codes: 0 done"), "{}", help.out);
+    Ok(())
+}
