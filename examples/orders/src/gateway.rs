@@ -10,7 +10,12 @@ use async_trait::async_trait;
 /// it is asked for.
 #[async_trait]
 pub(crate) trait Gateway: Send + Sync {
-    async fn charge(&self, card: &str, cents: u64, idempotency: &str) -> Result<Charge, GatewayError>;
+    async fn charge(
+        &self,
+        card: &str,
+        cents: u64,
+        idempotency: &str,
+    ) -> Result<Charge, GatewayError>;
 
     async fn refund(&self, card: &str, cents: u64, idempotency: &str) -> Result<(), GatewayError>;
 }
