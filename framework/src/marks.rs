@@ -23,7 +23,7 @@ mod record;
 mod tests;
 
 use book::Book;
-use mark::Mark;
+use mark::{Mark, mark};
 use record::Kind;
 
 /// Where Linux names the boot.
@@ -82,7 +82,7 @@ impl Suspects {
     /// Whether it is one of them.
     pub(crate) fn contains(&self, position: &Position, handler: &str) -> bool {
         // Almost always there are none, and nothing needs to be hashed.
-        !self.is_empty() && self.0.contains_key(&Mark::of(position, handler))
+        !self.is_empty() && self.0.contains_key(&mark(position, handler))
     }
 
     /// How often the process has died while it ran alone.
@@ -90,7 +90,7 @@ impl Suspects {
         if self.is_empty() {
             return 0;
         }
-        self.0.get(&Mark::of(position, handler)).copied().unwrap_or_default()
+        self.0.get(&mark(position, handler)).copied().unwrap_or_default()
     }
 
     /// Takes those off the list that the store says are done, or wait for something: they did not
@@ -105,18 +105,20 @@ impl Suspects {
             Wait::Dead { .. } => false,
         };
         let kept = recovered.kept.iter().filter(|kept| may_run(&kept.wait));
-        let kept: BTreeSet<Mark> =
-            kept.map(|kept| Mark::of(&kept.position, &kept.handler)).collect();
+        let kept: BTreeSet<Mark> = kept.map(|kept| mark(&kept.position, &kept.handler)).collect();
         let streams = recovered.inbox.iter().map(|(id, done)| (mark::of_stream(id), done));
         let partitions = recovered.cursors.iter().map(|(id, done)| (mark::of_partition(id), done));
         let done: BTreeMap<u64, &Ranges> = streams.chain(partitions).collect();
-        let is_done = |mark: &Mark| done.get(&mark.from).is_some_and(|d| d.contains(mark.number));
+        let is_done = |mark: &Mark| {
+            let (from, number) = mark::place(mark);
+            done.get(&from).is_some_and(|done| done.contains(number))
+        };
         self.0.retain(|mark, _| kept.contains(mark) || !is_done(mark));
     }
 
     /// Takes it off the list: it has been seen to.
     pub(crate) fn remove(&mut self, position: &Position, handler: &str) {
-        self.0.remove(&Mark::of(position, handler));
+        self.0.remove(&mark(position, handler));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -171,7 +173,7 @@ impl Marks {
     ) {
         let Some(open) = &mut self.0 else { return };
         let mut marks = open.book.list();
-        marks.extend(entries.into_iter().map(|(position, handler)| Mark::of(position, handler)));
+        marks.extend(entries.into_iter().map(|(position, handler)| mark(position, handler)));
         let kind = match company {
             Company::Others => Kind::Begun,
             Company::Alone => Kind::BegunAlone,
@@ -198,9 +200,9 @@ impl Marks {
         if open.book.is_clean() {
             return;
         }
-        let mark = Mark::of(position, handler);
-        if open.book.names(&mark) {
-            open.note(Kind::Forgotten, 0, vec![mark]);
+        let one = mark(position, handler);
+        if open.book.names(&one) {
+            open.note(Kind::Forgotten, 0, vec![one]);
             self.flush();
         }
     }

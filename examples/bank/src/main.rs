@@ -13,7 +13,7 @@ mod rates;
 #[cfg(test)]
 mod tests;
 
-use messages::{Close, Closed, Deposit, Paid, Payroll, Refused, Withdraw};
+use messages::{Close, Closed, Deposit, Paid, Payroll, Refused, Reminder, Withdraw};
 use rates::{FixedRates, Rates};
 
 /// What the bank keeps of each account.
@@ -27,13 +27,23 @@ struct Limits {
     withdrawal_cents_max: i64,
 }
 
+/// The name under which a reminder waits.
+const REMINDER: &str = "reminder";
+
+/// Each deposit puts the reminder off: of one name and key only the last one waits.
 #[handler]
-async fn deposit(cmd: Deposit, account: &mut Account, rates: &dyn Rates) -> Result<Paid> {
+async fn deposit(
+    cmd: Deposit,
+    account: &mut Account,
+    rates: &dyn Rates,
+) -> Result<(Paid, Outgoing<Reminder>)> {
     if cmd.amount <= 0 {
         return Err(HandlerError::permanent("a deposit is above zero"));
     }
     account.cents += cmd.amount * rates.cents_of(&cmd.currency).await?;
-    Ok(Paid { account: cmd.account, balance: account.cents })
+    let reminder = Reminder { account: cmd.account.clone() };
+    let later = reminder.delay(Duration::from_secs(60)).named(REMINDER);
+    Ok((Paid { account: cmd.account, balance: account.cents }, later))
 }
 
 /// A refusal is an answer, not an error: it is sent like any other.
@@ -50,9 +60,10 @@ async fn withdraw(
     (Some(Paid { account: cmd.account, balance: account.cents }), None)
 }
 
-/// Takes the account away, if there is one.
+/// Takes the account away, if there is one. Nobody is reminded of it any more.
 #[handler]
-async fn close(cmd: Close, account: &mut Option<Account>) -> Option<Closed> {
+async fn close(cmd: Close, account: &mut Option<Account>, outbox: &mut Outbox) -> Option<Closed> {
+    outbox.cancel::<Reminder>(&cmd.account, REMINDER);
     account.take().map(|closed| Closed { account: cmd.account, paid_out: closed.cents })
 }
 
@@ -69,6 +80,11 @@ async fn statement(event: Paid) {
     println!("{}: {} cents", event.account, event.balance);
 }
 
+#[handler]
+async fn remind(event: Reminder) {
+    println!("{}: nothing was paid in for a minute", event.account);
+}
+
 fn app() -> App {
     // Rates come from outside and may hang; no more than 64 deliveries may be under way at a time.
     let patience = TimeoutLayer::new(Duration::from_secs(5));
@@ -79,7 +95,7 @@ fn app() -> App {
         .provide(Limits { withdrawal_cents_max: 100_000 })
         .provide_arc::<dyn Rates>(Arc::new(FixedRates))
         .handlers(accounts)
-        .handlers(handlers![payroll, statement])
+        .handlers(handlers![payroll, statement, remind])
 }
 
 #[tokio::main]

@@ -60,3 +60,10 @@ pub(crate) struct Closed {
     pub(crate) account: String,
     pub(crate) paid_out: i64,
 }
+
+/// To whoever has paid in nothing for a while.
+#[derive(Debug, PartialEq, Message, Serialize, Deserialize)]
+#[message(topic = "reminders", key = account)]
+pub(crate) struct Reminder {
+    pub(crate) account: String,
+}

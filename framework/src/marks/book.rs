@@ -65,7 +65,9 @@ impl Book {
         let Some(mut batch) = self.running.remove(&number) else { return };
         if batch.is_alone {
             // It ran alone and the process lives.
-            batch.marks.iter().for_each(|mark| drop(self.suspected.remove(mark)));
+            for mark in &batch.marks {
+                self.suspected.remove(mark);
+            }
         }
         if self.spare.len() < SPARE_MAX {
             batch.marks.clear();

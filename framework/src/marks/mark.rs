@@ -4,26 +4,26 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
 use crate::stream::{PartitionId, Position, StreamId};
 
-/// Which handler ran for which message, in 24 bytes. Names are hashed, so that a mark is made
-/// without an allocation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Mark {
-    /// The hash of the stream, or of the foreign partition.
-    pub(super) from: u64,
-    /// The place in it.
-    pub(super) number: u64,
-    /// The hash of the handler's name.
-    pub(super) handler: u64,
+/// Which handler ran for which message: a hash of the stream, or the foreign partition, the place
+/// in it, and a hash of the handler's name. As it is written, and made without an allocation.
+pub(super) type Mark = [u8; 24];
+
+/// The mark of a handler and a message.
+pub(super) fn mark(position: &Position, handler: &str) -> Mark {
+    let (from, number) = match position {
+        Position::Stream(stream, sequence) => (of_stream(stream), *sequence),
+        Position::Foreign(partition, offset) => (of_partition(partition), *offset),
+    };
+    let words = [from, number, xxh3_64(handler.as_bytes())].map(u64::to_le_bytes);
+    let mut mark = [0; 24];
+    mark.copy_from_slice(words.as_flattened());
+    mark
 }
 
-impl Mark {
-    pub(super) fn of(position: &Position, handler: &str) -> Self {
-        let (from, number) = match position {
-            Position::Stream(stream, sequence) => (of_stream(stream), *sequence),
-            Position::Foreign(partition, offset) => (of_partition(partition), *offset),
-        };
-        Mark { from, number, handler: xxh3_64(handler.as_bytes()) }
-    }
+/// The hash of its stream or partition, and the place in it.
+pub(super) fn place(mark: &Mark) -> (u64, u64) {
+    let word = |at| mark.as_chunks().0.get(at).copied().map_or(0, u64::from_le_bytes);
+    (word(0), word(1))
 }
 
 /// Streams and partitions that have the same numbers and names are still two.

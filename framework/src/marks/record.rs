@@ -11,7 +11,7 @@ use super::mark::Mark;
 const MAGIC: u32 = u32::from_le_bytes(*b"EMK1");
 const CRC_BYTES: usize = 4;
 const HEAD_BYTES: usize = CRC_BYTES + 4 + 8 + 8;
-const MARK_BYTES: usize = 24;
+const MARK_BYTES: usize = size_of::<Mark>();
 
 /// What a record says. The numbers are a stored format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,10 +77,7 @@ pub(super) fn put(out: &mut Vec<u8>, kind: Kind, number: u64, marks: &[Mark]) {
         out.extend((kind as u32).to_le_bytes());
         out.extend(number.to_le_bytes());
         out.extend((marks.len() as u64).to_le_bytes());
-        for mark in marks {
-            let words = [mark.from, mark.number, mark.handler].map(u64::to_le_bytes);
-            out.extend_from_slice(words.as_flattened());
-        }
+        out.extend_from_slice(marks.as_flattened());
     });
 }
 
@@ -121,13 +118,5 @@ fn head(body: &[u8]) -> Option<(u32, u64, u64)> {
 }
 
 fn marks(body: &[u8]) -> Vec<Mark> {
-    let (words, _) = body.get(HEAD_BYTES - CRC_BYTES..).unwrap_or_default().as_chunks::<8>();
-    let (marks, _) = words.as_chunks::<3>();
-    let word = u64::from_le_bytes;
-    let mark = |[from, number, handler]: &[[u8; 8]; 3]| Mark {
-        from: word(*from),
-        number: word(*number),
-        handler: word(*handler),
-    };
-    marks.iter().map(mark).collect()
+    body.get(HEAD_BYTES - CRC_BYTES..).unwrap_or_default().as_chunks().0.to_vec()
 }

@@ -98,7 +98,7 @@ fn every_field_of_a_position_tells_it_from_others() {
         part("b", "b", 1, 1),
     ];
     let marks: std::collections::BTreeSet<Mark> =
-        all.iter().map(|position| Mark::of(position, "deposit")).collect();
+        all.iter().map(|position| mark(position, "deposit")).collect();
     assert_eq!(marks.len(), all.len());
 }
 

@@ -1,7 +1,7 @@
 //! Slots: where each thread notes which handler it polls.
 
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 
@@ -22,14 +22,16 @@ pub(super) struct Slots {
 /// On a cache line of its own: each is another thread's.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-struct Slot(Mutex<Noted>);
+struct Slot {
+    /// Rises by one when a poll begins, under the lock, and when it ends, without: odd while there
+    /// is one.
+    number: AtomicU64,
+    noted: Mutex<Noted>,
+}
 
+/// What is polled, or was last.
 #[derive(Debug, Default)]
 struct Noted {
-    is_polling: bool,
-    /// Which poll of this slot it is.
-    number: u64,
-    /// What is polled, or was last.
     handler: Option<Arc<str>>,
     key: Option<Key>,
 }
@@ -120,11 +122,12 @@ impl Slot {
     /// Takes it, unless it is taken.
     fn take(&self, handler: &Arc<str>, key: Option<&Key>) -> bool {
         let mut noted = self.lock();
-        if noted.is_polling {
+        let number = self.number.load(Ordering::Relaxed);
+        if is_polling(number) {
             return false;
         }
-        noted.is_polling = true;
-        noted.number += 1;
+        // Whoever looks does so under the lock, or finds it even: no more is needed.
+        self.number.store(number + 1, Ordering::Relaxed);
         // Counting references up and down costs more than all the rest.
         if !noted.handler.as_ref().is_some_and(|known| Arc::ptr_eq(known, handler)) {
             noted.handler = Some(Arc::clone(handler));
@@ -141,21 +144,27 @@ impl Slot {
 
     fn poll(&self, slot: usize) -> Option<Poll> {
         let noted = self.lock();
-        let handler = noted.handler.as_ref().filter(|_| noted.is_polling)?;
-        let (handler, key) = (Arc::clone(handler), noted.key.clone());
-        Some(Poll { slot, number: noted.number, handler, key })
+        let number = self.number.load(Ordering::Relaxed);
+        let handler = noted.handler.as_ref().filter(|_| is_polling(number))?;
+        Some(Poll { slot, number, handler: Arc::clone(handler), key: noted.key.clone() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Noted> {
         // Nothing that can panic runs under the lock.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Entered<'_> {
     fn drop(&mut self) {
         if let Some(slot) = self.0 {
-            slot.lock().is_polling = false;
+            // Only who has taken the slot writes to it, so no other number is lost.
+            let number = slot.number.load(Ordering::Relaxed);
+            slot.number.store(number + 1, Ordering::Relaxed);
         }
     }
+}
+
+fn is_polling(number: u64) -> bool {
+    number % 2 == 1
 }

@@ -1,0 +1,39 @@
+//! Orders and their payments: two services, and what becomes of a payment that fails.
+
+use std::time::Duration;
+
+use framework::Running;
+use framework::prelude::*;
+
+mod gateway;
+mod messages;
+mod payments;
+mod shop;
+#[cfg(test)]
+mod tests;
+
+use messages::PlaceOrder;
+use shop::Patience;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().init();
+    // Who tries this out has less patience than who sells something.
+    let shop = shop::app().provide(Patience(Duration::from_secs(10)));
+    let running = Running::start(framework::Config::load()?, [shop, payments::app()]).await?;
+    let counter = running.service("shop").ok_or("the shop was not started")?.producer();
+
+    // Each has a number at its source: when this runs again, none is placed again.
+    let orders = [("kettle", "good"), ("lamp", "slow"), ("chair", "empty"), ("clock", "new")];
+    for (number, (item, card)) in (1..).zip(orders) {
+        let order = PlaceOrder {
+            order: format!("order-{number}"),
+            item: item.to_owned(),
+            cents: 1_900,
+            card: card.to_owned(),
+        };
+        counter.send_from("first-day", number, order).await?;
+    }
+    println!("The shop is open until ctrl-c.");
+    Ok(running.until_signal().await?)
+}
