@@ -98,9 +98,9 @@ mod marks;
 mod watchdog;
 
 mod admin;
-mod metrics;
 #[cfg(feature = "cli")]
 pub mod cli;
+mod metrics;
 mod operator;
 mod vitals;
 

@@ -112,7 +112,7 @@ const SCHEMES: &[&str] = &["embedded"];
 
 /// A number with the largest unit that divides it.
 fn show(number: u64, units: &[(&str, u64)]) -> String {
-    let divides = |(_, factor): &&(&str, u64)| number >= *factor && number % *factor == 0;
+    let divides = |(_, factor): &&(&str, u64)| number >= *factor && number.is_multiple_of(*factor);
     match units.iter().find(divides).or(units.last()) {
         Some((unit, factor)) => format!("{}{unit}", number / factor),
         None => number.to_string(),

@@ -36,6 +36,7 @@ const STOPPING_TRIES: u32 = 50;
 
 /// Something to be made durable.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all of them are outcomes")]
 pub(crate) enum Work {
     /// An outcome.
     Outcome(Entry, Ticket),
