@@ -39,6 +39,14 @@ pub(crate) struct Setting {
     pub(crate) drain: Duration,
 }
 
+impl Setting {
+    /// On tokio's time, from `start_ms` since 1970, with the same random numbers each time.
+    #[cfg(test)]
+    pub(crate) fn in_test(start_ms: u64) -> Self {
+        Setting { clock: Clock::fixed(start_ms), seed: 1, ..Setting::default() }
+    }
+}
+
 impl Default for Setting {
     fn default() -> Self {
         Config::default().setting()
@@ -140,6 +148,12 @@ impl Service {
     /// How many messages are committed and not confirmed by the broker, as it changes.
     pub(crate) fn open(&self) -> watch::Receiver<usize> {
         self.open.clone()
+    }
+
+    /// Changes with each commit.
+    #[cfg(test)]
+    pub(crate) fn commits(&self) -> watch::Receiver<crate::store::Totals> {
+        self.vitals.totals.subscribe()
     }
 
     /// How many lanes go on by themselves, as it changes.

@@ -15,6 +15,8 @@ use crate::service::{Service, Setting};
 use crate::store::memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 
+mod failing;
+
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "letters", key = n)]
 struct Letter {
