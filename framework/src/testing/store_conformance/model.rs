@@ -2,45 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use xxhash_rust::xxh3::xxh3_64_with_seed;
-
 use super::reading::pages;
 use super::*;
-use crate::store::OutboxRow;
+use crate::store::{OutboxRow, Totals};
+
+mod check;
+mod kept;
+mod random;
+mod waiting;
+
+use kept::Keeping;
+pub(crate) use random::Random;
+use waiting::{ModelCause, Waiting};
 
 /// Batches of one run.
 const BATCHES: u64 = 150;
-
-/// Numbers that follow from a seed.
-pub(crate) struct Random {
-    pub(crate) seed: u64,
-    drawn: u64,
-}
-
-impl Random {
-    pub(crate) fn new(seed: u64) -> Self {
-        Random { seed, drawn: 0 }
-    }
-
-    /// The seed that the environment names, or one of the operating system's.
-    pub(crate) fn from_environment() -> Self {
-        let named = std::env::var("ENDWISE_SEED").ok().map(|seed| seed.parse().unwrap());
-        let random = Random::new(named.unwrap_or_else(crate::random::seed));
-        // Shown if the test fails.
-        println!("replay with ENDWISE_SEED={} and this test's name", random.seed);
-        random
-    }
-
-    /// A number below `end`.
-    pub(crate) fn below(&mut self, end: u64) -> u64 {
-        self.drawn += 1;
-        xxh3_64_with_seed(&self.drawn.to_le_bytes(), self.seed) % end
-    }
-
-    pub(crate) fn chance(&mut self, one_in: u64) -> bool {
-        self.below(one_in) == 0
-    }
-}
 
 /// What the model knows of an outgoing stream.
 #[derive(Clone, Debug, Default)]
@@ -59,6 +35,8 @@ pub(crate) struct Model {
     done: BTreeMap<u32, BTreeSet<u64>>,
     intake: BTreeMap<String, u64>,
     out: BTreeMap<(String, u8), Out>,
+    keeping: Keeping,
+    waiting: Waiting,
     refused: BTreeSet<u64>,
     runs: u64,
     entries: u64,
@@ -97,7 +75,7 @@ impl Model {
 
     fn entry(&mut self, random: &mut Random) -> Entry {
         let position = self.position(random);
-        let mut entry = match random.below(11) {
+        let mut entry = match random.below(15) {
             0 => duplicate(position),
             10 => {
                 let (partition, first) = (partition(random.below(2) as u32), self.entries / 9);
@@ -109,6 +87,9 @@ impl Model {
                 self.entries / 8 + random.below(20),
             ),
             3 => accepted(),
+            11 | 12 => self.keeping.entry(position, random),
+            13 => self.keeping.invalid_entry(random),
+            14 => self.waiting.entry(random),
             4 | 5 => handled_of(position, BOTH[random.below(2) as usize], &BOTH),
             _ => handled(position),
         };
@@ -130,6 +111,7 @@ impl Model {
             let key = (!random.chance(6)).then_some(&*key);
             let body = text(random);
             entry = entry.send(["out", "other"][random.below(2) as usize], key, body);
+            entry = self.waiting.touch(entry, self.time_ms, random);
         }
         for _ in 0..random.below(2) {
             entry = entry
@@ -160,7 +142,7 @@ impl Model {
             let expected = self.verdict(entry);
             assert_eq!(*verdict, expected, "{entry:?}");
             match (expected, entry.run) {
-                (Verdict::Applied, _) => self.take(entry, &mut sent),
+                (Verdict::Applied, _) => self.take(entry, batch.time_ms, &mut sent),
                 (Verdict::Conflict | Verdict::NotPending, Some(run)) => {
                     self.refused.insert(run);
                 }
@@ -168,6 +150,8 @@ impl Model {
             }
         }
         assert!(sent.next().is_none(), "more was sent than the entries say");
+        assert_eq!(durable.due_ms, self.waiting.first_ms.take());
+        assert_eq!(durable.totals, self.totals());
     }
 
     fn verdict(&self, entry: &Entry) -> Verdict {
@@ -175,10 +159,17 @@ impl Model {
             return Verdict::Conflict;
         }
         let holds = match &entry.subject {
-            About::Handled { position, handler, .. } => {
-                let left = self.pending.get(position);
-                !self.is_settled(position) && left.is_none_or(|left| left.contains(handler))
+            About::Handled { position, handler, kept: None, .. } => self.is_left(position, handler),
+            About::Handled { position, handler, kept: Some(number), .. } => {
+                self.keeping.is(*number, position, handler)
             }
+            About::Kept(keep) if keep.message.is_some() => {
+                self.keeping.is_new(keep.number) && self.is_left(&keep.position, &keep.handler)
+            }
+            About::Kept(keep) => self.keeping.is(keep.number, &keep.position, &keep.handler),
+            About::Discarded { number } => self.keeping.has(*number),
+            About::Released { timer } => self.waiting.has(*timer),
+            About::InvalidDiscarded { number } => self.keeping.has_invalid(*number),
             About::NotMine { position, .. } => {
                 !self.is_settled(position) && !self.pending.contains_key(position)
             }
@@ -189,8 +180,7 @@ impl Model {
                 }
                 true
             }
-            About::Intake { from: None } | About::Passed { .. } => true,
-            _ => false,
+            About::Intake { from: None } | About::Passed { .. } | About::Invalid(_) => true,
         };
         if !holds {
             return Verdict::NotPending;
@@ -199,6 +189,12 @@ impl Model {
             self.states.get(&*touch.key).map_or(0, |state| state.0) == touch.read
         };
         if entry.states.iter().all(is_current) { Verdict::Applied } else { Verdict::Conflict }
+    }
+
+    /// Whether a handler is left to do, one of those that a position has.
+    fn is_left(&self, position: &Position, handler: &Arc<str>) -> bool {
+        let left = self.pending.get(position);
+        !self.is_settled(position) && left.is_none_or(|left| left.contains(handler))
     }
 
     fn is_settled(&self, position: &Position) -> bool {
@@ -221,17 +217,42 @@ impl Model {
         }
     }
 
-    fn take<'a>(&mut self, entry: &Entry, sent: &mut impl Iterator<Item = &'a Arc<OutboxRow>>) {
+    /// One handler of a position is done with it, or has it kept.
+    fn handled(&mut self, position: &Position, handler: &Arc<str>, handlers: &[Arc<str>]) {
+        let mut left = self.pending.remove(position).unwrap_or_else(|| handlers.to_vec());
+        left.retain(|name| name != handler);
+        if left.is_empty() {
+            self.settle(position);
+        } else {
+            self.pending.insert(position.clone(), left);
+        }
+    }
+
+    fn take<'a>(
+        &mut self,
+        entry: &Entry,
+        time_ms: u64,
+        sent: &mut impl Iterator<Item = &'a Arc<OutboxRow>>,
+    ) {
         match &entry.subject {
-            About::Handled { position, handler, handlers, .. } => {
-                let mut left = self.pending.remove(position).unwrap_or_else(|| handlers.to_vec());
-                left.retain(|name| name != handler);
-                if left.is_empty() {
-                    self.settle(position);
-                } else {
-                    self.pending.insert(position.clone(), left);
-                }
+            About::Handled { kept: Some(number), .. } | About::Discarded { number } => {
+                self.keeping.remove(*number);
             }
+            About::Handled { position, handler, handlers, .. } => {
+                self.handled(position, handler, handlers);
+            }
+            About::Kept(keep) => {
+                if keep.message.is_some() {
+                    self.handled(&keep.position, &keep.handler, &keep.handlers);
+                }
+                self.keeping.set(keep, time_ms);
+            }
+            About::Released { timer } => {
+                let (message, cause) = self.waiting.remove(*timer);
+                self.send(&message, &cause, sent.next().expect("what is released is sent"));
+            }
+            About::Invalid(message) => self.keeping.add_invalid(message),
+            About::InvalidDiscarded { number } => self.keeping.remove_invalid(*number),
             About::NotMine { position, .. } => self.settle(position),
             About::Intake { from: Some((source, number)) } => {
                 self.intake.insert(source.to_string(), number + 1);
@@ -241,6 +262,7 @@ impl Model {
             }
             _ => {}
         }
+        entry.cancels.iter().for_each(|cancel| self.waiting.cancel(cancel));
         for touch in &entry.states {
             match &touch.change {
                 StateChange::Same => {}
@@ -254,13 +276,21 @@ impl Model {
         for record in &entry.done {
             self.done.entry(record.partition.partition).or_default().insert(record.offset);
         }
-        for message in &entry.sends {
-            self.send(message, entry, sent.next().expect("each message of an entry is sent"));
+        for (index, message) in (0..).zip(&entry.sends) {
+            let cause = match &entry.subject {
+                About::Handled { position, handler, .. } => {
+                    Some((position.clone(), Arc::clone(handler), index))
+                }
+                _ => None,
+            };
+            if !self.waiting.set(message, &cause, time_ms) {
+                self.send(message, &cause, sent.next().expect("each message of an entry is sent"));
+            }
         }
     }
 
     /// A message has the next sequence of its stream, and names the one before of its key.
-    fn send(&mut self, message: &Message, entry: &Entry, row: &Arc<OutboxRow>) {
+    fn send(&mut self, message: &Message, cause: &ModelCause, row: &Arc<OutboxRow>) {
         let slot = row.stream.slot;
         assert_eq!((&*row.stream.topic, &row.body), (&*message.topic, &message.body));
         assert_eq!((&*row.stream.service, row.stream.epoch), ("shop", 0));
@@ -280,11 +310,9 @@ impl Model {
             assert!(row.context.horizon <= out.confirmed);
         }
         assert!(row.context.floor <= out.confirmed + 1);
-        let cause = match &entry.subject {
-            About::Handled { position, handler, .. } => Some((position.clone(), handler.clone())),
-            _ => None,
-        };
-        assert_eq!(row.cause.as_ref().map(|c| (c.position.clone(), c.handler.clone())), cause);
+        let named = row.cause.as_ref();
+        let named = named.map(|c| (c.position.clone(), Arc::clone(&c.handler), c.index));
+        assert_eq!(named, *cause);
         out.rows.push(Arc::clone(row));
     }
 
@@ -292,6 +320,7 @@ impl Model {
     pub(crate) fn restart(&mut self) {
         self.refused.clear();
         self.runs += 1;
+        self.keeping.restart();
     }
 
     /// How many messages were sent, positions settled and states kept.
@@ -300,62 +329,15 @@ impl Model {
         (sent, self.settled.len(), self.states.len())
     }
 
+    /// How much is kept.
+    fn totals(&self) -> Totals {
+        let (timers, outbox) = (self.waiting.len() as u64, self.open_rows() as u64);
+        Totals { timers, outbox, ..self.keeping.totals() }
+    }
+
     /// How many messages are not confirmed.
     pub(crate) fn open_rows(&self) -> usize {
         self.out.values().map(|out| out.rows.len() - out.confirmed as usize).sum()
-    }
-
-    /// Checks what readers see.
-    pub(crate) async fn check_reader(&self, reader: &dyn Reader, page: usize) {
-        let states: Vec<_> =
-            self.states.iter().map(|(key, (_, json))| (key.clone(), json.clone())).collect();
-        assert_eq!(pages(reader, page).await, states);
-        let keys: Vec<String> = (0..60).map(|n| format!("key-{n}")).collect();
-        let asked = keys.iter().map(|key| (Arc::from("account"), Key::from(&**key))).collect();
-        for (key, read) in keys.iter().zip(reader.states(asked).await.unwrap()) {
-            let version = self.states.get(key).map_or(0, |state| state.0);
-            assert_eq!((key, read.version), (key, version));
-            let json = read.value.map(|value| String::from_utf8(value.json.to_vec()).unwrap());
-            assert_eq!(json, self.states.get(key).map(|state| state.1.clone()), "{key}");
-        }
-        for source in ["upload", "feed"] {
-            let next = self.intake.get(source).copied().unwrap_or(0);
-            assert_eq!(reader.sent_from(source).await.unwrap(), next, "{source}");
-        }
-        let mut sent = BTreeMap::<Arc<str>, u64>::new();
-        for ((topic, _), out) in &self.out {
-            *sent.entry((**topic).into()).or_default() += out.rows.len() as u64;
-        }
-        let counted: BTreeMap<_, _> = reader.sent().await.unwrap().into_iter().collect();
-        assert_eq!(counted, sent);
-    }
-
-    /// Checks all that an opening says.
-    pub(crate) async fn check(&self, open: &Opened) {
-        self.check_reader(&*open.reader, 17).await;
-        let recovered = &open.recovered;
-        let pending: BTreeMap<_, _> = recovered.pending.iter().cloned().collect();
-        assert_eq!(pending, self.pending);
-        let mut settled = BTreeMap::new();
-        for (stream, ranges) in &recovered.inbox {
-            let all = ranges.runs().iter().flat_map(|(first, last)| *first..=*last);
-            settled.extend(all.map(|n| (Position::Stream(Arc::clone(stream), n), ())));
-        }
-        assert_eq!(settled, self.settled);
-        let mut done = BTreeMap::<u32, BTreeSet<u64>>::new();
-        for (partition, ranges) in &recovered.cursors {
-            let all = ranges.runs().iter().flat_map(|(first, last)| *first..=*last);
-            done.entry(partition.partition).or_default().extend(all);
-        }
-        assert_eq!(done, self.done);
-        let mut rows = BTreeMap::<(String, u8), Vec<Arc<OutboxRow>>>::new();
-        for row in &recovered.outbox {
-            let stream = (row.stream.topic.to_string(), row.stream.slot.0);
-            rows.entry(stream).or_default().push(Arc::clone(row));
-        }
-        let open_rows = |out: &Out| out.rows[out.confirmed as usize..].to_vec();
-        let expected = self.out.iter().map(|(stream, out)| (stream.clone(), open_rows(out)));
-        assert_eq!(rows, expected.filter(|(_, rows)| !rows.is_empty()).collect());
     }
 }
 
@@ -389,4 +371,7 @@ pub(crate) async fn random_batches_and_reopenings_do_as_the_model(subject: Subje
     }
     let (sent, settled, states) = model.sizes();
     assert!(sent > 1_000 && settled > 200 && states > 10, "{:?}", model.sizes());
+    let Totals { held, waiting, dead, timers, invalid, .. } = model.totals();
+    let kinds = [held + waiting + dead, timers, invalid];
+    assert!(kinds.iter().all(|count| *count > 3), "{:?}", model.totals());
 }
