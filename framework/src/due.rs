@@ -9,40 +9,61 @@ pub(crate) struct Due(watch::Sender<Times>);
 
 #[derive(Clone, Copy, Debug)]
 struct Times {
-    /// Among what has been made since somebody last looked.
+    /// Among what has been made since somebody began to look.
     made: Option<u64>,
-    /// Among what there was when somebody last looked; at once, until somebody has.
-    known: Option<u64>,
+    known: Known,
+}
+
+/// What is known of what there was when somebody last looked.
+#[derive(Clone, Copy, Debug)]
+enum Known {
+    /// Nothing yet.
+    Looking,
+    /// When the first is due.
+    First(Option<u64>),
+}
+
+impl Times {
+    fn first(self) -> Option<u64> {
+        match self.known {
+            Known::Looking => Some(0),
+            Known::First(known) => earliest(self.made, known),
+        }
+    }
 }
 
 impl Due {
     pub(crate) fn new() -> Self {
-        Due(watch::Sender::new(Times { made: None, known: Some(0) }))
+        Due(watch::Sender::new(Times { made: None, known: Known::Looking }))
     }
 
-    /// Something has been made that is due then.
+    /// Something has been made that is due then. Nobody is woken for what is not the first.
     pub(crate) fn made(&self, due_ms: Option<u64>) {
+        let Some(due_ms) = due_ms else { return };
         self.0.send_if_modified(|times| {
-            let earlier = earliest(times.made, due_ms);
-            std::mem::replace(&mut times.made, earlier) != earlier
+            let is_looking = matches!(times.known, Known::Looking);
+            let is_first = times.first().is_none_or(|first| due_ms < first);
+            if is_looking || is_first {
+                times.made = earliest(times.made, Some(due_ms));
+            }
+            is_first
         });
     }
 
     /// Begins a look at what there is: what is made from here on, and may be missed by the look,
     /// is noted.
     pub(crate) fn look(&self) {
-        self.0.send_modify(|times| *times = Times { made: None, known: Some(0) });
+        self.0.send_replace(Times { made: None, known: Known::Looking });
     }
 
-    /// Ends it: what there is, is due then.
+    /// Ends it: of what there is, the first is due then.
     pub(crate) fn looked(&self, due_ms: Option<u64>) {
-        self.0.send_modify(|times| times.known = due_ms);
+        self.0.send_modify(|times| times.known = Known::First(due_ms));
     }
 
-    /// When the first is due.
+    /// When the first is due; at once, while somebody looks.
     pub(crate) fn first(&self) -> Option<u64> {
-        let Times { made, known } = *self.0.borrow();
-        earliest(made, known)
+        self.0.borrow().first()
     }
 
     /// Its changes.
@@ -74,5 +95,19 @@ mod tests {
         due.look();
         due.looked(None);
         assert_eq!(due.first(), None);
+    }
+
+    #[test]
+    fn only_what_is_first_wakes() {
+        let due = Due::new();
+        due.look();
+        due.looked(Some(5));
+        let mut changes = due.changes();
+        for (made, wakes) in [(6, false), (5, false), (4, true), (4, false), (3, true)] {
+            changes.mark_unchanged();
+            due.made(Some(made));
+            assert_eq!(changes.has_changed().unwrap(), wakes, "{made}");
+        }
+        assert_eq!(due.first(), Some(3));
     }
 }

@@ -145,6 +145,8 @@ mod docs {
     mod handlers {}
     #[doc = include_str!("../../docs/guide/state.md")]
     mod state {}
+    #[doc = include_str!("../../docs/guide/time.md")]
+    mod time {}
     #[doc = include_str!("../../docs/guide/intake.md")]
     mod intake {}
     #[doc = include_str!("../../docs/guide/layers.md")]

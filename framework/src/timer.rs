@@ -11,7 +11,7 @@ use crate::consume::commit::Work;
 use crate::due::{Due, earliest};
 use crate::failure::RunError;
 use crate::queue::Queue;
-use crate::store::{Entry, Reader, Subject};
+use crate::store::{Entry, Reader, Subject, Timer as Waiting};
 
 mod ticks;
 
@@ -19,6 +19,12 @@ pub(crate) use ticks::Ticks;
 
 /// How many messages are let go, or sent, in one piece of work.
 const CHUNK: usize = 1_024;
+
+/// Their bytes, unless a single one has more: all of them are written in one commit.
+const CHUNK_BYTES: usize = 4 << 20;
+
+/// How many of the store's timers are read at first; more while they are small.
+const PAGE_MIN: usize = 16;
 
 /// Lets messages go at their times, as fast as the store and the broker take them.
 pub(crate) struct Timer {
@@ -89,23 +95,25 @@ impl Timer {
 
     /// Hands on what is due now; when the next of the store's timers is due.
     async fn let_go(&mut self) -> Result<Result<Option<u64>, Ended>, RunError> {
+        let mut page = PAGE_MIN;
         loop {
             let now_ms = self.clock.now_ms();
             let ticks = self.schedules.iter_mut().flat_map(|ticks| ticks.due(now_ms)).collect();
             if self.hand_on_all(ticks).await?.is_err() {
                 return Ok(Err(Ended));
             }
-            let timers = self.reader.timers(None, CHUNK).await?;
-            let next = timers.iter().map(|timer| timer.id.due_ms).find(|due_ms| *due_ms > now_ms);
-            let due = timers.iter().filter(|timer| timer.id.due_ms <= now_ms);
-            let due: Vec<Entry> = due
-                .map(|timer| Entry::of(Subject::Released { timer: timer.id }, Vec::new()))
-                .collect();
+            let timers = self.reader.timers(None, page).await?;
+            let due = timers.iter().take_while(|timer| timer.id.due_ms <= now_ms);
+            let due: Vec<&Waiting> = due.collect();
             if due.is_empty() {
-                return Ok(Ok(next));
+                return Ok(Ok(timers.first().map(|timer| timer.id.due_ms)));
             }
+            // To read a page is to read its messages.
+            let bytes: usize = due.iter().map(|timer| timer.bytes).sum();
+            let largest = if bytes < CHUNK_BYTES { page * 2 } else { page / 2 };
+            page = largest.clamp(PAGE_MIN, CHUNK);
             // Only what is durable is gone from the store: nothing is read twice.
-            if self.hand_on_all(due).await?.is_err() {
+            if self.hand_on_all(released(&due)).await?.is_err() {
                 return Ok(Err(Ended));
             }
         }
@@ -145,6 +153,18 @@ impl Timer {
             }
         }
     }
+}
+
+/// What lets these go: as many as one commit takes, and at least one. The rest is read again.
+fn released(due: &[&Waiting]) -> Vec<Entry> {
+    let mut bytes = 0;
+    let fits = |timer: &&&Waiting| {
+        bytes += timer.bytes;
+        bytes <= CHUNK_BYTES
+    };
+    let fit = due.iter().take_while(fits).count().max(1);
+    let release = |timer: &&Waiting| Entry::of(Subject::Released { timer: timer.id }, Vec::new());
+    due.iter().take(fit).map(release).collect()
 }
 
 /// How many of these entries go together: as many as there is room for, and at least one.

@@ -146,6 +146,7 @@ impl Ground {
         lines.counts.outbox().begin(unsent.len());
         rows.push(unsent)?;
 
+        let timer = self.timer(&lines);
         let committer = Committer {
             store: self.store,
             clock: self.setting.clock.clone(),
@@ -165,17 +166,6 @@ impl Ground {
             open: lines.open.clone(),
             gauge: lines.counts.outbox(),
             stop: end.subscribe(),
-        };
-        let timer = Timer {
-            reader: Arc::clone(&self.reader),
-            clock: self.setting.clock.clone(),
-            work: lines.work.clone(),
-            broker: Arc::clone(&self.broker),
-            open: lines.open.subscribe(),
-            outbox_max: self.setting.limits.outbox_max,
-            due: lines.due.clone(),
-            stop: lines.stop.subscribe(),
-            schedules: self.schedules,
         };
         let intake = Intake {
             arrivals: arrivals.clone(),
@@ -213,6 +203,23 @@ impl Ground {
         let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
         Ok(Service { name, producer, reader, counts, vitals, desk, open, due, stop, supervisor })
+    }
+}
+
+impl Ground {
+    /// The timer, which has not begun.
+    fn timer(&mut self, lines: &Lines) -> Timer {
+        Timer {
+            reader: Arc::clone(&self.reader),
+            clock: self.setting.clock.clone(),
+            work: lines.work.clone(),
+            broker: Arc::clone(&self.broker),
+            open: lines.open.subscribe(),
+            outbox_max: self.setting.limits.outbox_max,
+            due: lines.due.clone(),
+            stop: lines.stop.subscribe(),
+            schedules: std::mem::take(&mut self.schedules),
+        }
     }
 }
 

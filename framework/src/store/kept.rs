@@ -169,6 +169,8 @@ pub struct Timer {
     pub key: Option<Key>,
     /// The name by which it can be cancelled.
     pub name: Option<Arc<str>>,
+    /// The bytes of its headers and its body.
+    pub bytes: usize,
 }
 
 /// How much a store keeps.

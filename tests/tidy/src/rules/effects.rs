@@ -43,6 +43,7 @@ rules! {
         instead: "only consume.rs settles with the broker, what the commit stage has proved",
         but: &[
             but("framework/src/consume.rs", "consumer.settle", "the one place"),
+            but("framework/src/testing/test_app.rs", "self.settle", "a test's wait for the service"),
             but(
                 "framework/src/broker/embedded/consumer.rs",
                 "registrations.settle",
