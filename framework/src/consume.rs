@@ -205,6 +205,7 @@ impl Consume {
             reader: Arc::clone(&self.reader),
             clock: self.clock.clone(),
             watch: self.watchdog.watch(),
+            limits: self.limits.of_messages(),
         };
         self.tasks.spawn(dispatcher.run(runs, self.ended.clone()));
     }

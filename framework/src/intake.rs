@@ -15,9 +15,6 @@ mod producer;
 
 pub use producer::{Accepted, IntakeError, Producer, Sent};
 
-/// Messages from outside that may wait for their turn; one more is refused.
-pub(crate) const WAITING_MAX: usize = 65_536;
-
 /// Messages from outside that are on their way to the store, by weight: large ones count for
 /// several.
 const COMMITTING_MAX: usize = 8_192;

@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+mod messages;
+
+pub(crate) use messages::MessageLimits;
+
 const MIB: usize = 1 << 20;
 
 /// The limits of a service, each with what happens when it is reached; `[limits]` in the
@@ -84,3 +88,6 @@ impl Default for Limits {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

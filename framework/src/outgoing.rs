@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use crate::clock;
 use crate::envelope::Headers;
 use crate::envelope::attributes::CONTENT_TYPE;
+use crate::limits::MessageLimits;
 use crate::message::{Message, json};
 use crate::outcome::{Release, Send};
 use crate::stream::{KEY_BYTES_MAX, Key, KeyTooLong, check_key};
@@ -149,13 +150,6 @@ impl<M: Message> Outgoing<M> {
         }
         let body = json::encode(&self.message)
             .map_err(|source| SendError::Body { type_name: M::TYPE, source })?;
-        if body.len() > BODY_BYTES_MAX {
-            return Err(SendError::TooLarge { type_name: M::TYPE, bytes: body.len() });
-        }
-        let headers = self.headers.as_bytes().len();
-        if headers > HEADERS_BYTES_MAX {
-            return Err(SendError::Headers { type_name: M::TYPE, bytes: headers });
-        }
         let key = self.message.key().map(|key| match near {
             Some(near) if **near == *key => near.clone(),
             _ => Key::from(key),
@@ -166,7 +160,7 @@ impl<M: Message> Outgoing<M> {
         if let Some(name) = &self.name {
             check_name(M::TYPE, name)?;
         }
-        Ok(Send {
+        let message = Send {
             topic: self.topic.unwrap_or(Cow::Borrowed(M::TOPIC)),
             type_name: Cow::Borrowed(M::TYPE),
             key,
@@ -174,7 +168,10 @@ impl<M: Message> Outgoing<M> {
             body,
             release: self.release,
             name: self.name,
-        })
+        };
+        // What the service lets a message have is known, and checked, where it meets the service.
+        MessageLimits::CEILING.check(&message)?;
+        Ok(message)
     }
 }
 
@@ -222,10 +219,12 @@ pub trait MessageExt: Message {
 
 impl<M: Message> MessageExt for M {}
 
-/// The largest body of a message, in bytes of JSON.
+/// The largest body that a message can have, in bytes of JSON, whatever the service's
+/// [limits](crate::Limits) are.
 pub const BODY_BYTES_MAX: usize = 1 << 20;
 
-/// The most that a message's own headers may take together, in bytes.
+/// The most that a message's own headers can take together, in bytes, whatever the service's
+/// [limits](crate::Limits) are.
 pub const HEADERS_BYTES_MAX: usize = 64 << 10;
 
 /// A message could not be sent as the handler asked.
@@ -245,25 +244,42 @@ pub enum SendError {
     },
     /// Its body is too large.
     #[error(
-        "message `{type_name}` has {bytes} bytes of JSON, more than {BODY_BYTES_MAX}: send a \
-         reference to what is large"
+        "message `{type_name}` has {bytes} bytes of JSON, more than {most} \
+         (limits.payload_bytes_max): send a reference to what is large"
     )]
     TooLarge {
         /// The message's type.
-        type_name: &'static str,
+        type_name: Cow<'static, str>,
         /// Its size.
         bytes: usize,
+        /// The limit.
+        most: usize,
     },
-    /// Its headers are too many.
+    /// Its headers are too large.
     #[error(
-        "message `{type_name}` has {bytes} bytes of headers, more than {HEADERS_BYTES_MAX}: put \
-         what is large into its body"
+        "message `{type_name}` has {bytes} bytes of headers, more than {most} \
+         (limits.headers_bytes_max): put what is large into its body"
     )]
     Headers {
         /// The message's type.
-        type_name: &'static str,
+        type_name: Cow<'static, str>,
         /// Their size.
         bytes: usize,
+        /// The limit.
+        most: usize,
+    },
+    /// Its headers are too many.
+    #[error(
+        "message `{type_name}` has {count} headers, more than {most} (limits.headers_max): put \
+         them into its body"
+    )]
+    HeaderCount {
+        /// The message's type.
+        type_name: Cow<'static, str>,
+        /// How many there are.
+        count: usize,
+        /// The limit.
+        most: usize,
     },
     /// Its key is too long.
     #[error("message `{type_name}`: {source}")]

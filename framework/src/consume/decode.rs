@@ -6,7 +6,10 @@ use crate::broker::Record;
 use crate::envelope::attributes as name;
 use crate::envelope::{Context, Envelope, Headers};
 use crate::hash::FastMap;
+use crate::limits::MessageLimits;
 use crate::stream::{Key, Position, Slot, StreamId};
+
+mod size;
 
 /// How many senders' streams and types are remembered; those beyond are made anew each time.
 const REMEMBERED_MAX: usize = 4_096;
@@ -36,6 +39,16 @@ pub enum Invalid {
     /// Its body is no JSON.
     #[error("its body is no JSON: {0}")]
     Body(Arc<str>),
+    /// It has more of something than this service lets a message have.
+    #[error("it has {found} {what}, {most} is the limit")]
+    Limit {
+        /// Of what.
+        what: &'static str,
+        /// How much.
+        found: usize,
+        /// The limit.
+        most: usize,
+    },
     /// Its key cannot be read from its body, or is too long.
     #[error("it has no usable key: {0}")]
     Key(Arc<str>),
@@ -44,6 +57,7 @@ pub enum Invalid {
 /// Decodes records; remembers the names that come again and again.
 #[derive(Debug, Default)]
 pub(crate) struct Decoder {
+    limits: MessageLimits,
     sources: FastMap<Box<str>, Vec<Option<Arc<StreamId>>>>,
     types: FastMap<Box<str>, Arc<str>>,
 }
@@ -86,6 +100,11 @@ impl<'a> Attributes<'a> {
 }
 
 impl Decoder {
+    /// One that takes messages within these limits.
+    pub(crate) fn new(limits: MessageLimits) -> Self {
+        Decoder { limits, ..Decoder::default() }
+    }
+
     /// The message in a record. A record without a type takes `only_type`, the one type that its
     /// topic has here.
     pub(crate) fn decode(
@@ -93,6 +112,7 @@ impl Decoder {
         record: &Record,
         only_type: impl FnOnce() -> Option<Arc<str>>,
     ) -> Result<Envelope, Invalid> {
+        size::check(self.limits, &record.headers, &record.body)?;
         let found = Attributes::of(&record.headers);
         let position = match found.source.filter(|s| s.starts_with(name::SOURCE_PREFIX)) {
             Some(source) => self.position(source, found.id)?,

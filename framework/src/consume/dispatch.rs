@@ -17,6 +17,7 @@ use crate::delivery::Delivery;
 use crate::error::{BoxError, HandlerError};
 use crate::failure::RunError;
 use crate::handling::handling;
+use crate::limits::MessageLimits;
 use crate::message::{InvalidMessage, KeyDiffers};
 use crate::outcome::{Cancel, Outcome, Send as Message, StateChange};
 use crate::queue::Queue;
@@ -91,6 +92,8 @@ pub(crate) struct Dispatcher {
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) clock: Clock,
     pub(crate) watch: Watch,
+    /// What a message that is sent may have.
+    pub(crate) limits: MessageLimits,
 }
 
 impl Dispatcher {
@@ -188,7 +191,11 @@ async fn attempt(
     let watched = dispatcher.watch.over(&handler.name, job.envelope.key.as_ref(), caught);
     let caught = dispatcher.clock.timeout(policy.timeout, watched).await;
     match caught {
-        Some(Ok(Ok(outcome))) => Ok(outcome),
+        Some(Ok(Ok(outcome))) => {
+            let mut sends = outcome.sends.iter();
+            let within = sends.try_for_each(|message| dispatcher.limits.check(message));
+            within.map(|()| outcome).map_err(|error| (How::Failed, error.into()))
+        }
         Some(Ok(Err(error))) => {
             let error = HandlerError::from(error);
             let is_final = error.is_permanent()

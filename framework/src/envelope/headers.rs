@@ -18,6 +18,9 @@ use bytes::{BufMut, Bytes, BytesMut};
 pub struct Headers(Bytes);
 
 impl Headers {
+    /// What a header takes in the flat form beside its name and its value.
+    pub(crate) const PREFIX_BYTES: usize = 3;
+
     /// Reads headers back from [`Headers::as_bytes`]; `None` if the bytes are no headers.
     pub fn from_bytes(bytes: Bytes) -> Option<Self> {
         let mut rest: &[u8] = &bytes;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
 
-use super::{Arrival, Numbered, WAITING_MAX};
+use super::{Arrival, Numbered};
 use crate::handling::is_handling;
+use crate::limits::{Limits, MessageLimits};
 use crate::message::Message;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
@@ -31,8 +32,12 @@ const CHUNKS_AHEAD: usize = 16;
 pub struct Producer {
     pub(crate) arrivals: Queue<Arrival>,
     /// Places for messages that wait to be taken in.
-    pub(crate) places: Arc<Semaphore>,
-    pub(crate) reader: Arc<dyn Reader>,
+    places: Arc<Semaphore>,
+    reader: Arc<dyn Reader>,
+    /// How many messages may wait to be taken in.
+    waiting_max: usize,
+    /// What a message may have.
+    limits: MessageLimits,
 }
 
 /// A message that is durable.
@@ -96,6 +101,17 @@ pub enum IntakeError {
 }
 
 impl Producer {
+    pub(crate) fn new(limits: &Limits, reader: Arc<dyn Reader>) -> Self {
+        let waiting_max = limits.intake_max;
+        Producer {
+            arrivals: Queue::new(waiting_max),
+            places: Arc::new(Semaphore::new(waiting_max)),
+            reader,
+            waiting_max,
+            limits: limits.of_messages(),
+        }
+    }
+
     /// Sends a message; returns when it is durable. Sent again it is a second message: give it a
     /// source and a number with [`send_from`](Producer::send_from) where that must not be.
     ///
@@ -105,7 +121,7 @@ impl Producer {
         &self,
         message: I,
     ) -> impl Future<Output = Result<(), IntakeError>> + Send + use<M, I> {
-        let reply = message.into().encode(None).map_err(IntakeError::from);
+        let reply = self.encode(message.into()).map_err(IntakeError::from);
         let reply = reply.and_then(|message| self.enter(vec![Numbered { from: None, message }]));
         async move { reply?.await.map(|_| ()) }
     }
@@ -124,7 +140,7 @@ impl Producer {
     ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
         let entered = || {
             check_key(source)?;
-            let message = message.into().encode(None)?;
+            let message = self.encode(message.into())?;
             self.enter(vec![Numbered { from: Some((Arc::from(source), number)), message }])
         };
         let reply = entered();
@@ -146,7 +162,7 @@ impl Producer {
     ) -> Result<Sent, IntakeError> {
         check_key(source)?;
         let source: Arc<str> = source.into();
-        let mut groups = pin!(messages.ready_chunks(CHUNK));
+        let mut groups = pin!(messages.ready_chunks(CHUNK.min(self.waiting_max)));
         let (mut replies, mut sent, mut failed) = (FuturesOrdered::new(), Sent::default(), None);
         while failed.is_none()
             && let Some(group) = groups.next().await
@@ -154,7 +170,7 @@ impl Producer {
             let mut encoded = Vec::with_capacity(group.len());
             for (number, message) in group {
                 let from = Some((Arc::clone(&source), number));
-                match Outgoing::new(message).encode(None) {
+                match self.encode(Outgoing::new(message)) {
                     Ok(message) => encoded.push(Numbered { from, message }),
                     Err(source) => {
                         failed = Some(IntakeError::Numbered { number, source });
@@ -186,6 +202,13 @@ impl Producer {
         Ok(self.reader.sent_from(source).await?)
     }
 
+    /// A message as it goes out, if it is within the service's limits.
+    fn encode<M: Message>(&self, message: Outgoing<M>) -> Result<crate::outcome::Send, SendError> {
+        let message = message.encode(None)?;
+        self.limits.check(&message)?;
+        Ok(message)
+    }
+
     /// Takes a place for messages; the future waits for what becomes of them.
     fn enter(
         &self,
@@ -195,7 +218,7 @@ impl Producer {
         let places = u32::try_from(messages.len()).unwrap_or(u32::MAX);
         let places = Arc::clone(&self.places).try_acquire_many_owned(places);
         let places = places.map_err(|error| match error {
-            TryAcquireError::NoPermits => IntakeError::Busy { max: WAITING_MAX },
+            TryAcquireError::NoPermits => IntakeError::Busy { max: self.waiting_max },
             TryAcquireError::Closed => IntakeError::Ended,
         })?;
         self.enter_at(places, messages)
@@ -217,7 +240,7 @@ impl Producer {
         }
         let (reply, answer) = oneshot::channel();
         let arrival = Arrival { messages, reply, places };
-        self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: WAITING_MAX })?;
+        self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: self.waiting_max })?;
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
 }

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -101,4 +102,31 @@ async fn a_recorder_hears_what_becomes_of_messages() {
         assert_eq!(heard.gauge(name), now, "{name}");
     }
     assert!(heard.count("endwise_sync_seconds service=post") > 0);
+}
+
+fn sources(dir: &Path, text: &mut String) {
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, text);
+        } else {
+            *text += &std::fs::read_to_string(&path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_guide_lists_every_metric_and_every_target() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let guide = std::fs::read_to_string(root.join("../docs/guide/observe.md")).unwrap();
+    let metrics = super::COUNTS.iter().chain(&super::GAUGES).map(|(name, _)| *name);
+    for name in metrics.chain([super::SYNC]) {
+        assert!(guide.contains(&format!("| `{name}`")), "{name} is missing");
+    }
+    let mut text = String::new();
+    sources(&root.join("src"), &mut text);
+    let targets = text.split("target: \"").skip(1).filter_map(|rest| rest.split('"').next());
+    for target in targets.filter(|target| !target.contains('\\')) {
+        assert!(guide.contains(&format!("`{target}`")), "{target} is missing");
+    }
 }

@@ -7,6 +7,7 @@ use super::start::Lines;
 use crate::broker::Consumer;
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
+use crate::consume::decode::Decoder;
 use crate::consume::lane::{KeptJob, Lanes};
 use crate::consume::probation::Probation;
 use crate::queue::Queue;
@@ -48,9 +49,9 @@ impl Consume {
             seed,
             drain,
             ended: Queue::new(limits.lanes_max),
+            decoder: Decoder::new(limits.of_messages()),
             limits,
             lanes,
-            decoder: Default::default(),
             work: lines.work.clone(),
             settled: lines.settled.clone(),
             requests: lines.requests.clone(),

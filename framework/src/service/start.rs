@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::begin::Parts;
 use super::supervise::{Controls, Ending, Role, supervise, to_the_end};
@@ -18,7 +18,7 @@ use crate::consume::probation::Probation;
 use crate::dead_letters::Components;
 use crate::due::Due;
 use crate::failure::RunError;
-use crate::intake::{Intake, Producer, WAITING_MAX};
+use crate::intake::{Intake, Producer};
 use crate::marks::{self, Marks, Suspects};
 use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
@@ -140,7 +140,8 @@ impl Ground {
         let unsent = std::mem::take(&mut self.recovered.outbox);
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
         let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
-        let (rows, arrivals) = (Queue::new(QUEUE_MAX + unsent.len()), Queue::new(WAITING_MAX));
+        let rows = Queue::new(QUEUE_MAX + unsent.len());
+        let producer = Producer::new(&self.setting.limits, Arc::clone(&self.reader));
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
         lines.counts.outbox().begin(unsent.len());
@@ -168,7 +169,7 @@ impl Ground {
             stop: end.subscribe(),
         };
         let intake = Intake {
-            arrivals: arrivals.clone(),
+            arrivals: producer.arrivals.clone(),
             work: lines.work.clone(),
             broker: self.broker,
             open: lines.open.subscribe(),
@@ -199,8 +200,6 @@ impl Ground {
         let admin = Admin::start(&desk, self.directory.as_deref());
         supervisor.spawn(to_the_end(supervise(tasks, controls), ending, admin));
         tracing::info!(target: "endwise::service", service = &*name, "started");
-        let places = Arc::new(Semaphore::new(WAITING_MAX));
-        let producer = Producer { arrivals, places, reader: Arc::clone(&reader) };
         let open = open.subscribe();
         Ok(Service { name, producer, reader, counts, vitals, desk, open, due, stop, supervisor })
     }

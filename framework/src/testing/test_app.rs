@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::dead_letters::DeadLetters;
 use crate::failure::RunError;
 use crate::intake::IntakeError;
+use crate::limits::Limits;
 use crate::message::Message;
 use crate::outgoing::Outgoing;
 use crate::service::{ReadError, Service, Setting};
@@ -72,9 +73,23 @@ impl TestApp {
         broker: MemoryBroker,
         store: MemoryStore,
     ) -> Result<TestApp, RunError> {
+        TestApp::start_in(app, broker, store, Limits::default()).await
+    }
+
+    /// Starts an app on a broker and a store of its own, within other limits.
+    pub async fn start_within(app: App, limits: Limits) -> Result<TestApp, RunError> {
+        TestApp::start_in(app, MemoryBroker::default(), MemoryStore::new(1), limits).await
+    }
+
+    async fn start_in(
+        app: App,
+        broker: MemoryBroker,
+        store: MemoryStore,
+        limits: Limits,
+    ) -> Result<TestApp, RunError> {
         // A restarted app goes on in time, as its broker does.
         let clock = broker.clock(START_MS);
-        let setting = Setting { clock: clock.clone(), seed: 1, ..Setting::default() };
+        let setting = Setting { clock: clock.clone(), seed: 1, limits, ..Setting::default() };
         let shared = std::sync::Arc::new(broker.clone());
         let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
         Ok(TestApp { service, broker, store, clock })

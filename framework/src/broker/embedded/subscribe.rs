@@ -77,7 +77,7 @@ fn place(
     for (id, cursor) in &subscription.cursors {
         if !partitions.iter().any(|reading| *reading.id == *id) {
             let consumer = &*subscription.consumer;
-            tracing::warn!(consumer, partition = %id, cursor, "this broker has no such partition");
+            tracing::warn!(target: "endwise::broker", consumer, partition = %id, cursor, "this broker has no such partition");
         }
     }
     partitions.sort_by_key(|reading| reading.road);
