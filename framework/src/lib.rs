@@ -157,6 +157,10 @@ mod docs {
     mod configuration {}
     #[doc = include_str!("../../docs/guide/limits.md")]
     mod limits {}
+    #[doc = include_str!("../../docs/guide/dead-letters.md")]
+    mod dead_letters {}
+    #[doc = include_str!("../../docs/guide/operations.md")]
+    mod operations {}
     #[doc = include_str!("../../docs/guide/observe.md")]
     mod observe {}
 }

@@ -95,6 +95,7 @@ impl Waiting {
             type_name: (*message.type_name).into(),
             key: message.key.clone(),
             name: message.name.clone(),
+            bytes: message.headers.as_bytes().len() + message.body.len(),
         });
         let (mut all, mut after) = (Vec::new(), None);
         loop {
