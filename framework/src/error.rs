@@ -16,10 +16,8 @@ pub type Result<T, E = HandlerError> = std::result::Result<T, E>;
 /// Why a handler failed. Whatever converts into a boxed error becomes one with `?`.
 ///
 /// An error, or one in its chain of sources, may be marked
-/// [permanent](HandlerError::permanent): trying again cannot help.
-///
-/// In this version the service stops at either, and the message is handled again after the next
-/// start; the mark changes what the [`RunError`](crate::RunError) says.
+/// [permanent](HandlerError::permanent): trying again cannot help. Then the message is a dead letter
+/// at once; else it is tried again as its handler's [`Retry`](crate::policy::Retry) says.
 ///
 /// ```
 /// use framework::prelude::*;

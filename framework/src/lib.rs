@@ -143,6 +143,8 @@ mod docs {
     mod protocol {}
     #[doc = include_str!("../../docs/guide/handlers.md")]
     mod handlers {}
+    #[doc = include_str!("../../docs/guide/errors.md")]
+    mod errors {}
     #[doc = include_str!("../../docs/guide/state.md")]
     mod state {}
     #[doc = include_str!("../../docs/guide/time.md")]

@@ -1,9 +1,9 @@
 //! Orders and their payments: two services, and what becomes of a payment that fails.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use framework::Running;
-use framework::prelude::*;
+use framework::{Config, Running};
 
 mod gateway;
 mod messages;
@@ -12,15 +12,19 @@ mod shop;
 #[cfg(test)]
 mod tests;
 
+use gateway::Sandbox;
 use messages::PlaceOrder;
-use shop::Patience;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
+    let gateway = Sandbox::default();
+    if std::env::args().any(|word| word == "register") {
+        gateway.register();
+    }
     // Who tries this out has less patience than who sells something.
-    let shop = shop::app().provide(Patience(Duration::from_secs(10)));
-    let running = Running::start(framework::Config::load()?, [shop, payments::app()]).await?;
+    let apps = [shop::app(Duration::from_secs(10)), payments::app(Arc::new(gateway))];
+    let running = Running::start(Config::load()?, apps).await?;
     let counter = running.service("shop").ok_or("the shop was not started")?.producer();
 
     // Each has a number at its source: when this runs again, none is placed again.

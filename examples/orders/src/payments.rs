@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use framework::prelude::*;
 
-use crate::gateway::{Charge, Gateway, GatewayError, Sandbox};
+use crate::gateway::{Charge, Gateway, GatewayError};
 use crate::messages::{ChargePayment, PaymentRefused, PaymentTaken, RefundPayment};
 
 /// A gateway that is busy is asked again, after 200 ms to 5 s. A card that it does not know will
@@ -35,8 +35,6 @@ async fn refund(cmd: RefundPayment, id: MessageId, gateway: &dyn Gateway) -> Res
     Ok(())
 }
 
-pub(crate) fn app() -> App {
-    App::new("payments")
-        .provide_arc::<dyn Gateway>(Arc::new(Sandbox::default()))
-        .handlers(handlers![charge, refund])
+pub(crate) fn app(gateway: Arc<dyn Gateway>) -> App {
+    App::new("payments").provide_arc(gateway).handlers(handlers![charge, refund])
 }

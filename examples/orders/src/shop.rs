@@ -17,8 +17,8 @@ pub(crate) struct Order {
     item: String,
 }
 
-/// What the shop waits for at most.
-pub(crate) struct Patience(pub(crate) Duration);
+/// How long an order waits for its payment.
+struct Patience(Duration);
 
 /// The name under which a timeout waits, and is taken back.
 const TIMEOUT: &str = "payment-timeout";
@@ -80,8 +80,8 @@ async fn regret(event: Cancelled) {
     println!("{}: cancelled, {}", event.order, event.why);
 }
 
-pub(crate) fn app() -> App {
+pub(crate) fn app(patience: Duration) -> App {
     App::new("shop")
-        .provide(Patience(Duration::from_secs(900)))
+        .provide(Patience(patience))
         .handlers(handlers![place, paid, refused, overdue, ship, regret])
 }

@@ -8,14 +8,14 @@ use framework::dead_letters::Filter;
 use framework::store::memory::MemoryStore;
 use framework::testing::TestApp;
 
-use crate::gateway::{Gateway, Sandbox};
+use crate::gateway::Sandbox;
 use crate::messages::{Cancelled, PaymentTaken, PlaceOrder, RefundPayment, Ship};
 use crate::shop::Order;
 use crate::{payments, shop};
 
 type Test<T = ()> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-/// Longer than the shop is patient.
+const PATIENCE: Duration = Duration::from_secs(900);
 const TOO_LONG: Duration = Duration::from_secs(901);
 
 struct Street {
@@ -27,10 +27,10 @@ struct Street {
 impl Street {
     async fn open() -> Test<Street> {
         let (broker, gateway) = (MemoryBroker::default(), Arc::new(Sandbox::default()));
-        let charging = payments::app().provide_arc::<dyn Gateway>(gateway.clone());
+        let (shop, payments) = (shop::app(PATIENCE), payments::app(gateway.clone()));
         Ok(Street {
-            shop: TestApp::start_on(shop::app(), broker.clone(), MemoryStore::new(1)).await?,
-            payments: TestApp::start_on(charging, broker, MemoryStore::new(2)).await?,
+            shop: TestApp::start_on(shop, broker.clone(), MemoryStore::new(1)).await?,
+            payments: TestApp::start_on(payments, broker, MemoryStore::new(2)).await?,
             gateway,
         })
     }
