@@ -87,6 +87,8 @@ pub(crate) struct InFlight {
     uncommitted: usize,
     /// What those send.
     sends: usize,
+    /// When the age of what is held is to be looked at.
+    age_look_ms: Option<u64>,
     /// When slow lanes are to be looked for, while nothing can be fetched.
     slow_look_ms: Option<u64>,
     /// How far stopping has got.
@@ -143,6 +145,7 @@ impl Consume {
             self.state.slow_look_ms = None;
             self.lanes.list_slow();
         }
+        self.look_at_age(now);
         for spent in self.lanes.wake() {
             self.spend(spent)?;
         }
@@ -174,7 +177,8 @@ impl Consume {
         };
         self.state.slow_look_ms = slow;
         let (wake, stop) = (self.lanes.next_wake(), self.state.drain.deadline());
-        [slow, wake, stop, self.probation_until()].into_iter().flatten().min()
+        let others = [self.probation_until(), self.state.age_look_ms];
+        [slow, wake, stop].into_iter().chain(others).flatten().min()
     }
 
     /// Starts the lanes that are ready, some to a task, as many as may run.

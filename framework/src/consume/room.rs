@@ -24,6 +24,33 @@ impl Consume {
         outbox || timers
     }
 
+    /// Raises an alarm when something is held for too long. It is looked for no sooner than the
+    /// oldest can have come to that age.
+    pub(super) fn look_at_age(&mut self, now_ms: u64) {
+        let age = u64::try_from(self.limits.holds_age_max.as_millis()).unwrap_or(u64::MAX);
+        if !self.lanes.has_kept() {
+            self.state.age_look_ms = None;
+            return;
+        }
+        let oldest = match self.state.age_look_ms {
+            Some(due) if due > now_ms => return,
+            _ => self.lanes.oldest_held(),
+        };
+        let due = oldest.map_or(now_ms, |oldest| oldest.since_ms).saturating_add(age);
+        if let Some(held) = oldest
+            && due <= now_ms
+        {
+            let handler = self.wiring.name(held.handler).unwrap_or_default();
+            tracing::error!(
+                target: "endwise::limits", service = &*self.wiring.service, handler = &*handler,
+                position = %held.position, hours = (now_ms - held.since_ms) / 3_600_000,
+                "a delivery is held for so long: see what its key waits for",
+            );
+        }
+        let again = if due <= now_ms { now_ms.saturating_add(age.max(60_000)) } else { due };
+        self.state.age_look_ms = Some(again);
+    }
+
     /// Whether more records may be in flight.
     pub(super) fn has_room(&mut self) -> bool {
         let totals = *self.totals.borrow();

@@ -78,6 +78,7 @@ fn recover(kept: Kept, wiring: &Wiring, probation: &Probation, lanes: &mut Lanes
     let job = KeptJob {
         handler,
         position: kept.position,
+        since_ms: kept.since_ms,
         wait: kept.wait,
         attempts: kept.attempts,
         late: kept.late,

@@ -67,6 +67,7 @@ impl Lanes {
         let entry = KeptJob {
             handler: job.handler,
             position: job.envelope.position.clone(),
+            since_ms: job.kept.as_deref().map_or(self.now_ms, |kept| kept.since_ms),
             wait,
             attempts,
             late,
@@ -133,7 +134,7 @@ impl Lanes {
                 number += 1;
             }
             let kept = if index < running { &mut lane.pinned } else { &mut lane.kept };
-            kept.insert(job.number, Box::new(held(job)));
+            kept.insert(job.number, Box::new(held(job, now)));
         }
         lane.uncommitted += jobs.len();
         let run = lane.run;
@@ -202,6 +203,18 @@ impl Lanes {
         self.go_on(id);
     }
 
+    /// The delivery that is held for longest, if one is.
+    pub(crate) fn oldest_held(&self) -> Option<&KeptJob> {
+        let kept = self.lanes.iter().flatten().flat_map(|lane| lane.kept.values());
+        let held = kept.filter(|kept| matches!(kept.wait, Wait::Held));
+        held.map(|kept| &**kept).min_by_key(|kept| kept.since_ms)
+    }
+
+    /// Whether anything is kept in a lane.
+    pub(crate) fn has_kept(&self) -> bool {
+        !self.places.is_empty()
+    }
+
     /// What runs at this moment, lane by lane: the handler and the message of its first delivery.
     pub(crate) fn running(&self) -> impl Iterator<Item = &(usize, Position)> {
         self.lanes.iter().flatten().filter_map(|lane| lane.running.as_ref())
@@ -213,10 +226,11 @@ fn is_spent(wait: &Wait) -> bool {
     matches!(wait, Wait::Dead { skip_ms: Some(0), .. })
 }
 
-fn held(job: &Job) -> KeptJob {
+fn held(job: &Job, now_ms: u64) -> KeptJob {
     KeptJob {
         handler: job.handler,
         position: job.envelope.position.clone(),
+        since_ms: now_ms,
         wait: Wait::Held,
         attempts: 0,
         late: false,

@@ -14,6 +14,8 @@ const LONG_MS: u64 = 1_000;
 pub(crate) struct KeptJob {
     pub(crate) handler: usize,
     pub(crate) position: Position,
+    /// Milliseconds since 1970 since when it is kept.
+    pub(crate) since_ms: u64,
     pub(crate) wait: Wait,
     /// Attempts that failed.
     pub(crate) attempts: u32,
