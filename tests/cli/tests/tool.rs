@@ -1,13 +1,14 @@
 //! The `endwise` tool, run as a program, on a service in trouble: while it runs, and after it has
 //! ended.
 
+#[cfg(test)]
 mod service;
 
 use std::path::Path;
 
 use framework::status::Reason;
 use framework::{Config, Limits};
-use service::{Bank, numbers, tool};
+use service::{Bank, dead_of, numbers, tool};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
@@ -85,12 +86,6 @@ async fn what_a_service_has_left_is_mended_for_its_next_start() -> anyhow::Resul
     assert_eq!(bank.history("eve").await?, [4], "discarded, then what was held");
     assert_eq!(bank.history("bob").await?, [0; 0], "it waits as before");
     bank.stop().await
-}
-
-/// The number of a key's first dead letter.
-async fn dead_of(key: &str, home: &Path) -> anyhow::Result<String> {
-    let listed = tool(&["dead-letters", "list"], home, &["--key", key, "--json"]).await?;
-    Ok(numbers(&listed.json()?)[0].to_string())
 }
 
 #[tokio::test(flavor = "multi_thread")]

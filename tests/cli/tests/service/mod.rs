@@ -142,3 +142,9 @@ pub(crate) fn numbers(listed: &serde_json::Value) -> Vec<u64> {
         .map(|item| item["number"].as_u64().or(item["entry"]["number"].as_u64()).unwrap())
         .collect()
 }
+
+/// The number of a key's first dead letter.
+pub(crate) async fn dead_of(key: &str, home: &Path) -> anyhow::Result<String> {
+    let listed = tool(&["dead-letters", "list"], home, &["--key", key, "--json"]).await?;
+    Ok(numbers(&listed.json()?)[0].to_string())
+}
