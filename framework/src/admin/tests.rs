@@ -12,6 +12,19 @@ struct Ping {}
 #[handler]
 fn ping(_: Ping) {}
 
+/// Holds a handler up.
+#[derive(Clone, Debug, Default)]
+struct Gate {
+    reached: Arc<tokio::sync::Notify>,
+    open: Arc<tokio::sync::Notify>,
+}
+
+#[handler]
+async fn wait(_: Ping, gate: &Gate) {
+    gate.reached.notify_one();
+    gate.open.notified().await;
+}
+
 fn app() -> App {
     App::new("pinger").handlers(handlers![ping])
 }
@@ -54,6 +67,30 @@ async fn it_answers_one_question_after_the_other_until_the_service_ends() {
     running.stop().await.unwrap();
     assert_eq!(tool.answer().await, "", "it hangs up");
     assert!(!path.exists(), "nothing is left to connect to");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_can_see_what_a_stop_waits_for() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = Gate::default();
+    let app = App::new("pinger").provide(gate.clone()).handlers(handlers![wait]);
+    let running = Running::start(home.path(), [app]).await.unwrap();
+    let mut tool = Tool::connect(&home.path().join("pinger/admin")).await;
+    let service = running.service("pinger").unwrap();
+    service.producer().send(Ping {}).await.unwrap();
+    gate.reached.notified().await;
+    let stopping = tokio::spawn(running.stop());
+    // The flag is raised by the first poll of the stop, and nothing tells when that was.
+    loop {
+        let status = tool.ask(b"{\"version\":1,\"ask\":\"status\"}\n").await;
+        if status.contains("\"reasons\":[\"stopping\"]") {
+            assert!(status.contains("\"in_flight\":1,"), "{status}");
+            break;
+        }
+    }
+    gate.open.notify_one();
+    stopping.await.unwrap().unwrap();
+    assert_eq!(tool.answer().await, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,11 +1,13 @@
 //! `endwise dead-letters`.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use super::args::{Asked, Chosen, Letters};
-use super::place::{self, Place, services};
+use super::place::{self, Place};
 use super::print::{Printed, note};
-use super::way::Way;
+use super::way::{Each, Way, each};
 use super::words::count;
 use super::{Came, Trouble};
 use crate::admin::{Answer, Ask};
@@ -69,7 +71,7 @@ impl Kind {
 /// Some items of a service.
 #[derive(Serialize)]
 struct Listed<T> {
-    service: String,
+    service: Arc<str>,
     #[serde(flatten)]
     page: Page<T>,
 }
@@ -84,14 +86,11 @@ async fn list_letters(
     filter: Filter,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
-    let mut lists = Vec::new();
-    for place in services(&asked.dir)? {
-        match once(&place, Ask::DeadLetters { filter: filter.clone() }).await? {
-            Answer::DeadLetters(page) => lists.push(listed(&place, page)),
-            _ => return Err(Trouble::unlike()),
-        }
-    }
-    print_lists(asked, lists, Kind::DeadLetters, list::letters, printed)
+    let lists = each(&asked.dir, Ask::DeadLetters { filter }, |answer| match answer {
+        Answer::DeadLetters(page) => Some(page),
+        _ => None,
+    });
+    print_lists(asked, lists.await?, Kind::DeadLetters, list::letters, printed)
 }
 
 async fn list_invalid(
@@ -99,29 +98,25 @@ async fn list_invalid(
     filter: Filter,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
-    let mut lists = Vec::new();
-    for place in services(&asked.dir)? {
-        match once(&place, Ask::InvalidMessages { filter: filter.clone() }).await? {
-            Answer::InvalidMessages(page) => lists.push(listed(&place, page)),
-            _ => return Err(Trouble::unlike()),
-        }
-    }
-    print_lists(asked, lists, Kind::Invalid, list::invalid, printed)
-}
-
-fn listed<T>(place: &Place, page: Page<T>) -> Listed<T> {
-    Listed { service: place.service.to_string(), page }
+    let lists = each(&asked.dir, Ask::InvalidMessages { filter }, |answer| match answer {
+        Answer::InvalidMessages(page) => Some(page),
+        _ => None,
+    });
+    print_lists(asked, lists.await?, Kind::Invalid, list::invalid, printed)
 }
 
 fn print_lists<T: Serialize>(
     asked: &Asked,
-    lists: Vec<Listed<T>>,
+    lists: Each<Page<T>>,
     kind: Kind,
     lines: fn(&[T], u64) -> Vec<String>,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
+    let Each { answers, came } = lists;
+    let listed = |(place, page): (Place, Page<T>)| Listed { service: place.service, page };
+    let lists: Vec<Listed<T>> = answers.into_iter().map(listed).collect();
     let is_empty = lists.iter().all(|list| list.page.items.is_empty());
-    let came = if is_empty { Came::NothingMatched } else { Came::Done };
+    let came = if is_empty && came == Came::Done { Came::NothingMatched } else { came };
     if asked.json {
         printed.json(&Lists { services: lists })?;
         return Ok(came);
@@ -140,14 +135,6 @@ fn print_lists<T: Serialize>(
         }
     }
     Ok(came)
-}
-
-/// Asks one question.
-async fn once(place: &Place, ask: Ask) -> Result<Answer, Trouble> {
-    let mut way = Way::open(place).await?;
-    let answer = way.ask(ask).await;
-    way.close().await?;
-    answer
 }
 
 /// Something that is done, and how it is asked for.

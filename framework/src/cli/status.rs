@@ -3,10 +3,9 @@
 use serde::Serialize;
 
 use super::args::Asked;
-use super::place::services;
 use super::print::{BAD, GOOD, HEAD, Printed, styled};
 use super::table::{Column, Side, Table};
-use super::way::Way;
+use super::way::{Each, each};
 use super::words::{bytes, count, plain, span, time_and_age};
 use super::{Came, Trouble};
 use crate::admin::{Answer, Ask};
@@ -19,17 +18,15 @@ struct Json {
 }
 
 pub(super) async fn run(asked: Asked, printed: &mut Printed) -> Result<Came, Trouble> {
-    let mut all = Vec::new();
-    for place in services(&asked.dir)? {
-        let mut way = Way::open(&place).await?;
-        let answer = way.ask(Ask::Status).await;
-        way.close().await?;
-        let Answer::Status { status } = answer? else { return Err(Trouble::unlike()) };
-        all.push(*status);
-    }
+    let all = each(&asked.dir, Ask::Status, |answer| match answer {
+        Answer::Status { status } => Some(*status),
+        _ => None,
+    });
+    let Each { answers, came } = all.await?;
+    let all: Vec<Status> = answers.into_iter().map(|(_, status)| status).collect();
     if asked.json {
         printed.json(&Json { services: all })?;
-        return Ok(Came::Done);
+        return Ok(came);
     }
     for (number, status) in all.iter().enumerate() {
         if number > 0 {
@@ -37,7 +34,7 @@ pub(super) async fn run(asked: Asked, printed: &mut Printed) -> Result<Came, Tro
         }
         print(status, printed);
     }
-    Ok(Came::Done)
+    Ok(came)
 }
 
 fn print(status: &Status, printed: &mut Printed) {

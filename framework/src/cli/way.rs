@@ -1,22 +1,24 @@
 //! The way to a service: over its socket, or into the store that it has left.
 
 use std::io::{self, ErrorKind};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 
-use super::Trouble;
 use super::offline::{self, Offline};
-use super::place::Place;
+use super::place::{Place, services};
+use super::print::error;
+use super::{Came, Trouble};
 use crate::admin::{self, Answer, Ask, Line};
 use crate::clock::Clock;
 use crate::operator::Desk;
 use crate::store::StoreError;
 
 /// How long a service may take for an answer.
-const WAIT: Duration = Duration::from_secs(30);
+const WAIT: Duration = Duration::from_secs(120);
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
@@ -85,6 +87,45 @@ impl Way {
             Way::Offline(_, offline) => offline.close().await.map_err(Trouble::failed),
         }
     }
+}
+
+/// What the services of a directory have answered, each with its own answer.
+pub(super) struct Each<T> {
+    pub(super) answers: Vec<(Place, T)>,
+    pub(super) came: Came,
+}
+
+/// Asks each service of a directory the same. One that cannot be asked is said, and hides none of
+/// the others.
+pub(super) async fn each<T>(
+    dir: &Path,
+    ask: Ask,
+    expected: impl Fn(Answer) -> Option<T>,
+) -> Result<Each<T>, Trouble> {
+    let places = services(dir)?;
+    let is_alone = places.len() == 1;
+    let mut each = Each { answers: Vec::new(), came: Came::Done };
+    for place in places {
+        let answer = once(&place, ask.clone()).await;
+        let answer = answer.and_then(|answer| expected(answer).ok_or_else(Trouble::unlike));
+        match answer {
+            Ok(answer) => each.answers.push((place, answer)),
+            Err(trouble) if is_alone => return Err(trouble),
+            Err(trouble) => {
+                error(&format!("{}: {trouble}", place.service));
+                each.came = Came::InPart;
+            }
+        }
+    }
+    Ok(each)
+}
+
+/// Asks one question.
+async fn once(place: &Place, ask: Ask) -> Result<Answer, Trouble> {
+    let mut way = Way::open(place).await?;
+    let answer = way.ask(ask).await;
+    way.close().await?;
+    answer
 }
 
 fn is_nobody(error: &io::Error) -> bool {

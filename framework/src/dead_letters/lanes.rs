@@ -1,6 +1,6 @@
 //! Which kept deliveries wait for each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::PAGE;
@@ -42,12 +42,17 @@ impl Components {
     }
 }
 
-/// All that is kept, by number and by lane.
+/// All that is kept, and what waits for what.
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     components: Components,
     all: BTreeMap<u64, Kept>,
-    by_lane: BTreeMap<(Part, Key), BTreeSet<u64>>,
+    /// The first of each lane that is not passed over.
+    heads: BTreeMap<(Part, Key), u64>,
+    /// The first of each key that closes a lane.
+    closers: BTreeMap<Key, u64>,
+    /// What waits behind each that something waits for, in order.
+    behind: BTreeMap<u64, Vec<u64>>,
 }
 
 impl Lanes {
@@ -65,15 +70,30 @@ impl Lanes {
         }
     }
 
+    /// Of all that is kept, in the order of its numbers.
     pub(super) fn of(kept: Vec<Kept>, components: Components) -> Self {
         let mut lanes = Lanes { components, ..Lanes::default() };
         for kept in kept {
-            if let Some(lane) = lanes.components.lane(&kept) {
-                lanes.by_lane.entry(lane).or_default().insert(kept.number);
+            if !is_spent(&kept) {
+                lanes.enter(&kept);
             }
             lanes.all.insert(kept.number, kept);
         }
         lanes
+    }
+
+    /// Gives one its place behind those before it.
+    fn enter(&mut self, kept: &Kept) {
+        let number = kept.number;
+        if let Some(closer) = self.closer_number(kept) {
+            self.behind.entry(closer).or_default().push(number);
+        }
+        if let Some(lane) = self.components.lane(kept) {
+            self.heads.entry(lane).or_insert(number);
+        }
+        if let Some(key) = kept.key.clone().filter(|_| kept.wait != Wait::Held) {
+            self.closers.entry(key).or_insert(number);
+        }
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Kept> {
@@ -93,35 +113,26 @@ impl Lanes {
         self.all().filter(|kept| matches!(kept.wait, Wait::Dead { .. }))
     }
 
-    /// What a held delivery waits for: the first in its lane that is not passed over.
-    pub(super) fn closer(&self, held: &Kept) -> Option<&Kept> {
-        let lane = self.components.lane(held)?;
-        let closer = self.head(&lane).filter(|head| head.number < held.number);
+    /// What a delivery waits for: the first in its lane that is not passed over.
+    pub(super) fn closer(&self, kept: &Kept) -> Option<&Kept> {
+        self.closer_number(kept).and_then(|number| self.get(number))
+    }
+
+    fn closer_number(&self, kept: &Kept) -> Option<u64> {
+        let lane = self.components.lane(kept)?;
+        let before = |number: &u64| *number < kept.number;
         // Of a store alone it is not known which handlers share a state. What is held is held
         // behind something, so another handler's of the same key, if its own is not there.
-        closer.or_else(|| match lane {
-            (Part::Handler(_), key) => self.before(held.number).find(|before| {
-                before.key.as_ref() == Some(&key) && before.wait != Wait::Held && !is_spent(before)
-            }),
+        let of_key = match &lane {
+            (Part::Handler(_), key) => self.closers.get(key).copied(),
             _ => None,
-        })
+        };
+        self.heads.get(&lane).copied().filter(before).or(of_key.filter(before))
     }
 
     /// Those that wait behind a delivery which closes its lane, in the order in which they go on.
-    pub(super) fn followers(&self, closer: &Kept) -> impl Iterator<Item = &Kept> {
-        let behind = self.all.range(closer.number.saturating_add(1)..);
-        let same_key = behind.map(|(_, kept)| kept).filter(|kept| kept.key == closer.key);
-        let waits = same_key.filter(|kept| !is_spent(kept) && closer.key.is_some());
-        waits.filter(|kept| self.closer(kept).is_some_and(|by| by.number == closer.number))
-    }
-
-    fn head(&self, lane: &(Part, Key)) -> Option<&Kept> {
-        let numbers = self.by_lane.get(lane)?.iter();
-        numbers.filter_map(|number| self.all.get(number)).find(|kept| !is_spent(kept))
-    }
-
-    fn before(&self, number: u64) -> impl Iterator<Item = &Kept> {
-        self.all.range(..number).map(|(_, kept)| kept)
+    pub(super) fn followers(&self, closer: &Kept) -> impl ExactSizeIterator<Item = u64> {
+        self.behind.get(&closer.number).map_or(&[][..], Vec::as_slice).iter().copied()
     }
 }
 

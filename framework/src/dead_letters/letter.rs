@@ -82,7 +82,7 @@ impl DeadLetter {
             attempts: kept.attempts,
             how: last.map(|last| last.how),
             error: last.map(|last| last.errors.join(": ")).unwrap_or_default(),
-            followers: lanes.followers(kept).count() as u64,
+            followers: lanes.followers(kept).len() as u64,
         })
     }
 }
@@ -98,7 +98,7 @@ impl DeadLetterDetail {
             body: Body::of(&found.envelope.body),
             handlers: found.handlers.to_vec(),
             failures: found.failures.clone(),
-            held: held.map(|kept| lanes.hold(kept)).collect(),
+            held: held.filter_map(|number| Some(lanes.hold(lanes.get(number)?))).collect(),
         })
     }
 }

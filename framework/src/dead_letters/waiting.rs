@@ -148,7 +148,7 @@ mod tests {
 
         let followers = |number| {
             let closer = lanes.all().find(|kept| kept.number == number).unwrap();
-            lanes.followers(closer).map(|kept| kept.number).collect::<Vec<_>>()
+            lanes.followers(closer).collect::<Vec<_>>()
         };
         assert_eq!(followers(1), [] as [u64; 0]);
         assert_eq!(followers(2), [3]);

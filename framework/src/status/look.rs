@@ -10,6 +10,7 @@ use super::{
 use crate::dead_letters::Lanes;
 use crate::operator::{Desk, Live, OperatorError};
 use crate::store::Totals;
+use crate::vitals::Vitals;
 
 /// How many closed lanes a status names.
 const CLOSED_SHOWN: usize = 20;
@@ -17,10 +18,9 @@ const CLOSED_SHOWN: usize = 20;
 impl Desk {
     /// Whether the service is ready, as its parts say.
     pub(crate) fn ready(&self) -> Readiness {
-        match &self.live {
-            Some(live) => live.ready(),
-            None => Readiness { reasons: vec![Reason::Ended] },
-        }
+        let ended = || vec![Reason::Ended];
+        let reasons = self.live.as_ref().map_or_else(ended, |live| reasons(&live.vitals));
+        Readiness { reasons }
     }
 
     /// How the service is doing.
@@ -86,28 +86,28 @@ fn closed(lanes: &Lanes) -> Vec<Closed> {
     all
 }
 
-impl Live {
-    fn ready(&self) -> Readiness {
-        let vitals = &self.vitals;
-        if vitals.ended.is_set() {
-            return Readiness { reasons: vec![Reason::Ended] };
-        }
-        let mut reasons = Vec::new();
-        let left = vitals.probation.now() as u64;
-        if left > 0 {
-            reasons.push(Reason::Probation { left });
-        }
-        let flags = [
-            (&vitals.holds_full, Reason::HoldsFull),
-            (&vitals.timers_full, Reason::TimersFull),
-            (&vitals.outbox_full, Reason::OutboxFull),
-            (&vitals.no_room, Reason::NoRoom),
-            (&vitals.stopping, Reason::Stopping),
-        ];
-        reasons.extend(flags.iter().filter(|(flag, _)| flag.is_set()).map(|(_, reason)| *reason));
-        Readiness { reasons }
+/// What keeps a service from being ready, as its parts say.
+fn reasons(vitals: &Vitals) -> Vec<Reason> {
+    if vitals.ended.is_set() {
+        return vec![Reason::Ended];
     }
+    let mut reasons = Vec::new();
+    let left = vitals.probation.now() as u64;
+    if left > 0 {
+        reasons.push(Reason::Probation { left });
+    }
+    let flags = [
+        (&vitals.holds_full, Reason::HoldsFull),
+        (&vitals.timers_full, Reason::TimersFull),
+        (&vitals.outbox_full, Reason::OutboxFull),
+        (&vitals.no_room, Reason::NoRoom),
+        (&vitals.stopping, Reason::Stopping),
+    ];
+    reasons.extend(flags.iter().filter(|(flag, _)| flag.is_set()).map(|(_, reason)| *reason));
+    reasons
+}
 
+impl Live {
     fn running(&self) -> RunningStatus {
         let Live { vitals, counts } = self;
         RunningStatus {
@@ -136,5 +136,27 @@ impl Live {
             handlers.entry(name.into()).or_default().dead = dead;
         }
         handlers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_part_that_stands_still_is_a_reason() {
+        let vitals = Vitals::default();
+        let ready = || Readiness { reasons: reasons(&vitals) };
+        assert_eq!((ready().is_ready(), ready().to_string()), (true, "ready".into()));
+        vitals.holds_full.set(true);
+        vitals.probation.set(2);
+        vitals.stopping.set(true);
+        let wanted = [Reason::Probation { left: 2 }, Reason::HoldsFull, Reason::Stopping];
+        assert_eq!(ready().reasons, wanted);
+        let said = ready().to_string();
+        assert!(said.starts_with("not ready: 2 messages that ran"), "{said}");
+        assert!(said.contains("; so much is kept"), "{said}");
+        vitals.ended.set(true);
+        assert_eq!(ready().reasons, [Reason::Ended], "nothing else counts then");
     }
 }

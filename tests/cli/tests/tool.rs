@@ -1,11 +1,14 @@
 //! The `endwise` tool, run as a program, on a service in trouble: while it runs, and after it has
 //! ended.
 
+#[cfg(test)]
 mod service;
 
 use std::path::Path;
 
-use service::{Bank, numbers, tool};
+use framework::status::Reason;
+use framework::{Config, Limits};
+use service::{Bank, dead_of, numbers, tool};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
@@ -85,12 +88,6 @@ async fn what_a_service_has_left_is_mended_for_its_next_start() -> anyhow::Resul
     bank.stop().await
 }
 
-/// The number of a key's first dead letter.
-async fn dead_of(key: &str, home: &Path) -> anyhow::Result<String> {
-    let listed = tool(&["dead-letters", "list"], home, &["--key", key, "--json"]).await?;
-    Ok(numbers(&listed.json()?)[0].to_string())
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
@@ -108,6 +105,41 @@ async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
     let done = tool(&["dead-letters", "discard", "--invalid"], &dir, &["--all"]).await?;
     assert_eq!((done.code, &*done.out), (0, "1 invalid record is discarded\n"));
     assert_eq!(tool(&["dead-letters", "list", "--invalid"], &dir, &[]).await?.code, 3);
+    bank.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_keeps_too_much_says_so_and_is_helped() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let limits = Limits { holds_max: 2, ..Limits::default() };
+    let config = Config { data: home.path().into(), limits, ..Config::default() };
+    let mut bank = Bank::start(config).await?;
+    bank.deposit(&[("ada", -1)]).await?;
+    bank.deposit(&[("eve", -2)]).await?;
+    let dir = home.path().join("bank");
+    let status = tool(&["status"], &dir, &[]).await?;
+    assert!(status.out.contains("bank: not ready\n  because       so much is kept"), "{status:?}");
+    let reasons = bank.ready().reasons;
+    assert_eq!(reasons, [Reason::HoldsFull]);
+    tool(&["dead-letters", "discard"], &dir, &["--key", "eve", "--all"]).await?;
+    bank.deposit(&[("bob", 3)]).await?;
+    assert_eq!(bank.history("bob").await?, [3]);
+    assert!(bank.ready().is_ready());
+    bank.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_that_cannot_be_asked_hides_none_of_the_others() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let bank = Bank::start(home.path()).await?;
+    std::fs::create_dir(home.path().join("audit"))?;
+    let format = "endwise store, format 999\nservice audit\nstore 00\nepoch 0\n";
+    std::fs::write(home.path().join("audit/FORMAT"), format)?;
+    let status = tool(&["status"], home.path(), &[]).await?;
+    assert!(status.code == 1 && status.out.contains("bank: ready"), "{status:?}");
+    assert!(status.err.contains("audit: ") && status.err.contains("format 999"), "{status:?}");
+    let several = tool(&["dead-letters", "replay"], home.path(), &["1"]).await?;
+    assert!(several.code == 2 && several.err.contains("(audit, bank)"), "{several:?}");
     bank.stop().await
 }
 

@@ -69,6 +69,16 @@ pub(super) struct Assembly {
     value: Vec<u8>,
 }
 
+/// The beginning of a value, of its first chunk.
+pub(super) fn beginning(entry: &[u8]) -> Result<&[u8], Flaw> {
+    match entry.first() {
+        None => return Err(Flaw::CutHead),
+        Some(&VERSION) => {}
+        Some(&other) => return Err(Flaw::Version(other)),
+    }
+    entry.get(HEAD..).ok_or(Flaw::CutHead)
+}
+
 impl Assembly {
     /// Begins with the entry that should be the first chunk.
     pub(super) fn begin(number: u16, entry: &[u8]) -> Result<Self, Flaw> {

@@ -6,9 +6,10 @@ use bytes::Bytes;
 use super::base::Base;
 use super::checkpoint::Change;
 use super::table::{INVALID, KEPT_FAILURES, KEPT_MESSAGES, RowError, STATES, TIMERS, state_key};
+use super::{chunk, key};
 use crate::delivery::StateValue;
-use crate::store::change::{Id, TimerRow};
-use crate::store::form::{FORM, FormError, decode};
+use crate::store::change::Id;
+use crate::store::form::{FORM, FormError};
 use crate::store::layers::{Row, RowId, Table};
 use crate::store::states::Cold;
 use crate::store::tables::Tables;
@@ -20,7 +21,7 @@ use crate::stream::Key;
 pub(super) fn row(id: RowId, row: &Row) -> Change {
     let RowId(table, ..) = id;
     let value = row.value().map(|value| value.to_vec());
-    Change { table: tag(table), key: key(id), value }
+    Change { table: tag(table), key: row_key(id), value }
 }
 
 fn tag(table: Table) -> u8 {
@@ -32,7 +33,7 @@ fn tag(table: Table) -> u8 {
     }
 }
 
-fn key(RowId(_, first, second): RowId) -> Vec<u8> {
+fn row_key(RowId(_, first, second): RowId) -> Vec<u8> {
     [first.to_be_bytes(), second.to_be_bytes()].concat()
 }
 
@@ -48,20 +49,64 @@ fn id(table: Table, key: &[u8]) -> Result<RowId, RowError> {
     }
 }
 
-/// Puts back into new tables which rows there are. They stay where they are.
-pub(super) fn load(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
-    let mut timers = Loaded::default();
-    for row in base.scan(TIMERS, &[]) {
-        let row = decode::<TimerRow>(&row?.1);
-        let row = row.map_err(|source| RowError::Form { table: TIMERS, source })?.timer;
-        let id = TimerId { due_ms: row.due_ms, number: row.number };
-        timers.add(id, row.topic, row.type_name, row.key.as_deref(), row.name.as_deref());
+/// Which timers and invalid records there are, as it is seen while the base is verified.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    timers: Loaded,
+    invalid: Vec<u64>,
+    /// What was no such row.
+    error: Option<RowError>,
+}
+
+/// What a timer's row begins with: see [`TimerKey`](crate::store::change::TimerKey). It lies in
+/// the row's first chunk whatever its body, for keys and names are limited.
+#[derive(serde::Deserialize)]
+struct TimerHead<'a> {
+    due_ms: u64,
+    number: u64,
+    topic: Id,
+    type_name: Id,
+    key: Option<&'a str>,
+    name: Option<&'a str>,
+}
+
+impl Seen {
+    /// Takes a row in, by its first chunk.
+    pub(super) fn see(&mut self, table: u8, row: &[u8], entry: &[u8]) {
+        let taken = match table {
+            TIMERS => self.see_timer(entry),
+            INVALID => self.see_invalid(row),
+            _ => return,
+        };
+        if let Err(error) = taken {
+            self.error.get_or_insert(error);
+        }
     }
-    tables.timers.load(timers);
-    for row in base.scan(INVALID, &[]) {
-        tables.invalid.set(id(Table::Invalid, &row?.0)?.1);
+
+    fn see_timer(&mut self, entry: &[u8]) -> Result<(), RowError> {
+        let form = |source| RowError::Form { table: TIMERS, source };
+        let head = match chunk::beginning(entry).map(<[u8]>::split_first) {
+            Ok(Some((&FORM, rest))) => postcard::take_from_bytes::<TimerHead<'_>>(rest),
+            _ => return Err(form(FormError::Unknown)),
+        };
+        let (head, _) = head.map_err(|error| form(error.into()))?;
+        let id = TimerId { due_ms: head.due_ms, number: head.number };
+        self.timers.add(id, head.topic, head.type_name, head.key, head.name);
+        Ok(())
     }
-    Ok(())
+
+    fn see_invalid(&mut self, row: &[u8]) -> Result<(), RowError> {
+        let (_, key) = key::parse(row).ok_or(RowError::Key { table: INVALID })?;
+        self.invalid.push(id(Table::Invalid, &key)?.1);
+        Ok(())
+    }
+
+    /// Puts it back into new tables.
+    pub(super) fn load(self, tables: &mut Tables) -> Result<(), RowError> {
+        tables.timers.load(self.timers);
+        self.invalid.into_iter().for_each(|number| tables.invalid.set(number));
+        self.error.map_or(Ok(()), Err)
+    }
 }
 
 impl Cold for Base {
@@ -90,7 +135,7 @@ impl Cold for Base {
     }
 
     fn row(&self, id: RowId) -> Result<Option<Bytes>, StoreError> {
-        let row = self.get(tag(id.0), &key(id)).map_err(StoreError::failed)?;
+        let row = self.get(tag(id.0), &row_key(id)).map_err(StoreError::failed)?;
         Ok(row.map(Bytes::from))
     }
 
@@ -98,7 +143,7 @@ impl Cold for Base {
         &self,
         from: RowId,
     ) -> Box<dyn Iterator<Item = Result<(RowId, Bytes), StoreError>> + '_> {
-        Box::new(Base::scan(self, tag(from.0), &key(from)).map(move |row| {
+        Box::new(Base::scan(self, tag(from.0), &row_key(from)).map(move |row| {
             let (key, value) = row.map_err(StoreError::failed)?;
             Ok((id(from.0, &key).map_err(StoreError::failed)?, Bytes::from(value)))
         }))
@@ -118,4 +163,38 @@ fn stored(row: Vec<u8>) -> Option<StoredState> {
     let (version, schema) =
         (u64::from_be_bytes(*version), u32::from_be_bytes(schema.try_into().ok()?));
     Some(StoredState { version, value: Some(StateValue { schema, json: json.to_vec().into() }) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::change::{TimerKey, TimerRow};
+    use crate::store::form::encode;
+
+    #[test]
+    fn a_timer_is_known_by_the_first_chunk_of_its_row() {
+        let mut seen = Seen::default();
+        for (number, name) in (1..).zip([Some("reminder"), None]) {
+            let (key, name) = (Some("k".into()), name.map(Into::into));
+            let timer = TimerKey { due_ms: 90, number, topic: 1, type_name: 2, key, name };
+            let (cause, headers) = (None, Bytes::new());
+            let row = TimerRow { timer, cause, headers, body: vec![0; 30_000].into() };
+            let chunks = chunk::split(TIMERS, b"key", &encode(&row).unwrap());
+            seen.see(TIMERS, b"", &chunks[0]);
+        }
+        let identity = crate::store::tables::Identity { service: "s".into(), store: 1, epoch: 0 };
+        let mut tables = Tables::new(identity);
+        seen.load(&mut tables).unwrap();
+        let id = TimerId { due_ms: 90, number: 1 };
+        assert_eq!(tables.timers.find(1, 2, Some("k"), "reminder"), Some(id));
+        assert_eq!((tables.timers.len(), tables.timers.next), (2, 3));
+    }
+
+    #[test]
+    fn a_timer_of_another_form_is_an_error() {
+        let mut seen = Seen::default();
+        seen.see(TIMERS, b"", &chunk::split(TIMERS, b"key", &[9, 1, 2])[0]);
+        let identity = crate::store::tables::Identity { service: "s".into(), store: 1, epoch: 0 };
+        assert!(seen.load(&mut Tables::new(identity)).is_err());
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::brake::Brake;
+use super::cold::Seen;
 use super::committer::OpenSled;
 use super::{SledOptions, table};
 use crate::directory::{Directory, DirectoryError};
@@ -36,9 +37,13 @@ pub(super) fn open(
         Some(text) => identity(&directory, &text, &service)?,
         None => make(&directory, &options, service)?,
     };
-    let base = Base::open(&directory.path().join("sled")).map_err(StoreError::failed)?;
+    let mut seen = Seen::default();
+    let base = Base::open_seeing(&directory.path().join("sled"), &mut |table, row, entry| {
+        seen.see(table, row, entry);
+    });
+    let base = base.map_err(StoreError::failed)?;
     let mut tables = Tables::new(identity);
-    table::load(&base, &mut tables).map_err(StoreError::failed)?;
+    table::load(&base, seen, &mut tables).map_err(StoreError::failed)?;
     let nonce = random::of(options.seed, "nonce");
     let journal_options = Options {
         segment_bytes: options.segment_bytes,

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 
 use super::base::Base;
 use super::checkpoint::Change as Row;
-use super::cold;
+use super::cold::{self, Seen};
 use crate::store::StoredState;
 use crate::store::change::{Id, KeptRow, Place, Registered, SendRow};
 use crate::store::form::{FORM, FormError, decode, encode};
@@ -162,8 +162,9 @@ pub(super) fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
     Row { table: STATES, key: row, value: Some(bytes) }
 }
 
-/// Puts back into new tables what checkpoints have written. States stay where they are.
-pub(super) fn load(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
+/// Puts back into new tables what checkpoints have written. States stay where they are, and so do
+/// the rows that were seen when the base was verified.
+pub(super) fn load(base: &Base, seen: Seen, tables: &mut Tables) -> Result<(), RowError> {
     let mut shown: Vec<(Id, u8, u64)> = Vec::new();
     for row in scan::<Option<Arc<str>>>(base, NAMES) {
         let (key, Some(name)) = row? else { continue };
@@ -226,7 +227,7 @@ pub(super) fn load(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
         tables.timers.next = tables.timers.next.max(timers);
         tables.invalid.next = tables.invalid.next.max(invalid);
     }
-    cold::load(base, tables)?;
+    seen.load(tables)?;
     show(tables, shown);
     Ok(())
 }

@@ -10,8 +10,12 @@ use super::error::BaseError;
 use super::key::{self, META};
 use super::meta::{Meta, Tally};
 
+/// Is shown the first chunk of each row while it is verified: table, the row's address, the chunk.
+/// What it makes of them is to be believed once all is verified.
+pub(super) type See<'a> = dyn FnMut(u8, &[u8], &[u8]) + 'a;
+
 /// Checks all of sled's keys against the base's own row, and returns that.
-pub(super) fn verify(db: &::sled::Db, dir: &Path) -> Result<Meta, BaseError> {
+pub(super) fn verify(db: &::sled::Db, dir: &Path, see: &mut See<'_>) -> Result<Meta, BaseError> {
     let damaged = |table, key: Vec<u8>, flaw| {
         Err(BaseError::Damaged { path: dir.to_owned(), table, key, flaw })
     };
@@ -26,9 +30,13 @@ pub(super) fn verify(db: &::sled::Db, dir: &Path) -> Result<Meta, BaseError> {
     for entry in db.range::<&[u8], _>((Bound::Excluded(META), Bound::Unbounded)) {
         let (stored, entry) = entry.map_err(failed)?;
         let table = stored.first().copied().unwrap_or_default();
-        if let Err(flaw) = follows(&stored, &before) {
-            let row = key::split(&stored).and_then(|(row, _)| key::parse(row));
-            return damaged(table, row.map_or_else(|| stored.to_vec(), |(_, key)| key), flaw);
+        match follows(&stored, &before) {
+            Ok((row, 0)) => see(table, row, &entry),
+            Ok(_) => {}
+            Err(flaw) => {
+                let row = key::split(&stored).and_then(|(row, _)| key::parse(row));
+                return damaged(table, row.map_or_else(|| stored.to_vec(), |(_, key)| key), flaw);
+            }
         }
         found.entry(table).or_default().add(&stored, &entry);
         before = stored;
@@ -47,12 +55,15 @@ pub(super) fn verify(db: &::sled::Db, dir: &Path) -> Result<Meta, BaseError> {
     Ok(meta)
 }
 
-/// Whether a stored key may come after the one before: a row begins with its first chunk.
-fn follows(stored: &[u8], before: &[u8]) -> Result<(), Flaw> {
+/// The row's address and the chunk's number of a stored key, if it may come after the one before:
+/// a row begins with its first chunk.
+fn follows<'a>(stored: &'a [u8], before: &[u8]) -> Result<(&'a [u8], u16), Flaw> {
     let (row, number) = key::split(stored).ok_or(Flaw::Key)?;
     match (number, key::split(before)) {
-        (0, _) => Ok(()),
-        (_, Some((same, last))) if same == row && last.checked_add(1) == Some(number) => Ok(()),
+        (0, _) => Ok((row, number)),
+        (_, Some((same, last))) if same == row && last.checked_add(1) == Some(number) => {
+            Ok((row, number))
+        }
         (_, Some((same, _))) if same == row => Err(Flaw::MissingChunk),
         _ => Err(Flaw::NoHead),
     }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use framework::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
 use framework::broker::{Broker, Publication};
 use framework::prelude::*;
+use framework::status::Readiness;
 use framework::stream::Slot;
-use framework::{Running, Service};
+use framework::{Config, Running, Service};
 use tokio::process::Command;
 
 #[derive(Message, Serialize, Deserialize)]
@@ -44,16 +45,21 @@ pub(crate) struct Bank {
 }
 
 impl Bank {
-    pub(crate) async fn start(home: &Path) -> anyhow::Result<Bank> {
-        let mended = Mended::default();
-        let app = App::new("bank").provide(mended.clone()).handlers(handlers![deposit]);
-        Ok(Bank { running: Running::start(home, [app]).await?, mended })
+    pub(crate) async fn start(config: impl Into<Config>) -> anyhow::Result<Bank> {
+        Bank::start_with(config.into(), Mended::default()).await
     }
 
-    pub(crate) async fn start_mended(home: &Path) -> anyhow::Result<Bank> {
-        let mended = Mended(Arc::new(AtomicBool::new(true)));
+    pub(crate) async fn start_mended(config: impl Into<Config>) -> anyhow::Result<Bank> {
+        Bank::start_with(config.into(), Mended(Arc::new(AtomicBool::new(true)))).await
+    }
+
+    async fn start_with(config: Config, mended: Mended) -> anyhow::Result<Bank> {
         let app = App::new("bank").provide(mended.clone()).handlers(handlers![deposit]);
-        Ok(Bank { running: Running::start(home, [app]).await?, mended })
+        Ok(Bank { running: Running::start(config, [app]).await?, mended })
+    }
+
+    pub(crate) fn ready(&self) -> Readiness {
+        self.service().ready()
     }
 
     fn service(&self) -> &Service {
@@ -135,4 +141,10 @@ pub(crate) fn numbers(listed: &serde_json::Value) -> Vec<u64> {
     items
         .map(|item| item["number"].as_u64().or(item["entry"]["number"].as_u64()).unwrap())
         .collect()
+}
+
+/// The number of a key's first dead letter.
+pub(crate) async fn dead_of(key: &str, home: &Path) -> anyhow::Result<String> {
+    let listed = tool(&["dead-letters", "list"], home, &["--key", key, "--json"]).await?;
+    Ok(numbers(&listed.json()?)[0].to_string())
 }
