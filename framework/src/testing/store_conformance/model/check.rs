@@ -46,7 +46,9 @@ impl Model {
         }
         assert_eq!(settled, self.settled);
         let mut done = BTreeMap::<u32, BTreeSet<u64>>::new();
-        for (partition, ranges) in &recovered.cursors {
+        // One that only half-done positions name has nothing done.
+        let some = recovered.cursors.iter().filter(|(_, ranges)| !ranges.is_empty());
+        for (partition, ranges) in some {
             let all = ranges.runs().iter().flat_map(|(first, last)| *first..=*last);
             done.entry(partition.partition).or_default().extend(all);
         }

@@ -24,6 +24,10 @@ pub(super) struct Keeping {
     /// The highest number that took effect, and that was given by whoever commits.
     last: u64,
     given: u64,
+    /// Given and not committed yet: numbers of several lanes come in any order.
+    skipped: Vec<u64>,
+    /// The highest that took effect before this opening.
+    before: u64,
     invalid: BTreeMap<u64, InvalidMessage>,
     last_invalid: u64,
 }
@@ -32,6 +36,8 @@ impl Keeping {
     /// A restart: numbers go on behind those that took effect.
     pub(super) fn restart(&mut self) {
         self.given = self.last;
+        self.before = self.last;
+        self.skipped.clear();
     }
 
     /// An entry about what is kept, or is to be.
@@ -56,8 +62,18 @@ impl Keeping {
 
     fn new_entry(&mut self, position: Position, random: &mut Random) -> Entry {
         self.given += 1;
-        // One of an older number sometimes: it is refused.
-        let number = if random.chance(10) { self.given / 2 } else { self.given };
+        if random.chance(4) {
+            self.skipped.push(self.given);
+            self.given += 1;
+        }
+        let number = match self.skipped.pop() {
+            Some(skipped) if random.chance(2) => skipped,
+            skipped => {
+                self.skipped.extend(skipped);
+                // One of an older number sometimes: it is refused.
+                if random.chance(10) { random.below(self.before + 1) } else { self.given }
+            }
+        };
         let handlers = if random.chance(2) { &BOTH[..] } else { &BOTH[1..] };
         let handler = handlers[random.below(handlers.len() as u64) as usize];
         let keep = self.keep(number, position, handler.into(), texts(handlers).into(), random);
@@ -102,9 +118,9 @@ impl Keeping {
         })
     }
 
-    /// Whether nothing had that number, nor a higher one.
+    /// Whether nothing has that number, nor had it before this opening.
     pub(super) fn is_new(&self, number: u64) -> bool {
-        number > self.last
+        number > self.before && !self.has(number)
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
@@ -118,7 +134,7 @@ impl Keeping {
     pub(super) fn set(&mut self, keep: &Keep, time_ms: u64) {
         let Keep { number, wait, attempts, late, .. } = *keep;
         if let Some(envelope) = &keep.message {
-            self.last = number;
+            self.last = self.last.max(number);
             let kept = Kept {
                 number,
                 position: keep.position.clone(),
