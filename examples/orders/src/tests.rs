@@ -51,7 +51,7 @@ impl Street {
     }
 
     async fn after(&mut self, time: Duration) -> Test {
-        tokio::time::advance(time).await;
+        self.shop.advance(time).await?;
         self.settle().await
     }
 
