@@ -30,3 +30,4 @@ mod start_up_checks_name_handler_and_remedy;
 mod the_same_seed_gives_the_same_trace;
 mod the_store_refuses_an_app_that_lacks_something;
 mod trace_makes_a_span_for_each_delivery;
+mod what_is_held_for_too_long_raises_an_alarm;
