@@ -24,6 +24,8 @@ pub(super) struct Keeping {
     /// The highest number that took effect, and that was given by whoever commits.
     last: u64,
     given: u64,
+    /// The first that was not given before the last restart.
+    first_new: u64,
     invalid: BTreeMap<u64, InvalidMessage>,
     last_invalid: u64,
 }
@@ -31,7 +33,8 @@ pub(super) struct Keeping {
 impl Keeping {
     /// A restart: numbers go on behind those that took effect.
     pub(super) fn restart(&mut self) {
-        self.given = self.last;
+        self.given = self.last | 1;
+        self.first_new = self.last + 1;
     }
 
     /// An entry about what is kept, or is to be.
@@ -55,9 +58,12 @@ impl Keeping {
     }
 
     fn new_entry(&mut self, position: Position, random: &mut Random) -> Entry {
-        self.given += 1;
-        // One of an older number sometimes: it is refused.
-        let number = if random.chance(10) { self.given / 2 } else { self.given };
+        self.given = self.given.max(1) + 1;
+        // Each number once, though not in order: 3, 2, 5, 4. One that is kept is refused.
+        let number = match self.rows.keys().next() {
+            Some(known) if random.chance(10) => *known,
+            _ => self.given ^ 1,
+        };
         let handlers = if random.chance(2) { &BOTH[..] } else { &BOTH[1..] };
         let handler = handlers[random.below(handlers.len() as u64) as usize];
         let keep = self.keep(number, position, handler.into(), texts(handlers).into(), random);
@@ -102,9 +108,9 @@ impl Keeping {
         })
     }
 
-    /// Whether nothing had that number, nor a higher one.
-    pub(super) fn is_new(&self, number: u64) -> bool {
-        number > self.last
+    /// Whether what is kept from here on may have the number.
+    pub(super) fn is_free(&self, number: u64) -> bool {
+        number >= self.first_new && !self.rows.contains_key(&number)
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
@@ -118,7 +124,7 @@ impl Keeping {
     pub(super) fn set(&mut self, keep: &Keep, time_ms: u64) {
         let Keep { number, wait, attempts, late, .. } = *keep;
         if let Some(envelope) = &keep.message {
-            self.last = number;
+            self.last = self.last.max(number);
             let kept = Kept {
                 number,
                 position: keep.position.clone(),
