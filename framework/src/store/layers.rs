@@ -71,7 +71,8 @@ impl Layers {
 
     /// Writes a row.
     pub(super) fn put(&mut self, id: RowId, value: Bytes, used: Used) {
-        let row = if used == Used::Never { Row::New(value) } else { Row::Put(value) };
+        let is_new = used == Used::Never && self.get(id).is_none();
+        let row = if is_new { Row::New(value) } else { Row::Put(value) };
         self.active.insert(id, row);
     }
 
@@ -91,14 +92,13 @@ impl Layers {
         (frozen, written)
     }
 
-    /// The first `most` rows of a table that are in memory, behind `after`.
+    /// The first `most` rows of a table that are in memory, from there on.
     pub(super) fn first(
         &self,
         table: Table,
-        after: Option<RowId>,
+        from: Bound<RowId>,
         most: usize,
     ) -> Vec<(RowId, Bytes)> {
-        let from = after.map_or(Bound::Included(RowId(table, 0, 0)), Bound::Excluded);
         let to = Bound::Included(RowId(table, u64::MAX, u64::MAX));
         let within = |rows: &Rows| -> Vec<RowId> {
             let rows = rows.range((from, to));
@@ -122,7 +122,8 @@ mod tests {
     }
 
     fn firsts(layers: &Layers, after: Option<u64>, most: usize) -> Vec<u64> {
-        layers.first(Table::Timers, after.map(id), most).into_iter().map(|(id, _)| id.1).collect()
+        let from = after.map_or(Bound::Included(id(0)), |after| Bound::Excluded(id(after)));
+        layers.first(Table::Timers, from, most).into_iter().map(|(id, _)| id.1).collect()
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Rows in their order: those in memory over those behind it.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 
 use bytes::Bytes;
 
@@ -32,8 +33,9 @@ fn attempt(
     after: Option<RowId>,
     most: usize,
 ) -> Result<Option<Vec<(RowId, Bytes)>>, StoreError> {
-    let began = shared.read().checkpoints;
-    let from = after.unwrap_or(RowId(table, 0, 0));
+    let memtable = shared.read();
+    let (began, from) = (memtable.checkpoints, memtable.begin(table, after));
+    drop(memtable);
     let behind = cold.into_iter().flat_map(|cold| cold.rows(from));
     let mut behind = behind.filter(|row| match row {
         Ok((id, _)) => after.is_none_or(|after| *id > after),
@@ -50,8 +52,15 @@ fn attempt(
         }
         found.extend(rows.into_iter().filter(|(id, _)| memtable.rows.get(*id).is_none()));
         if is_all || found.len() >= most {
-            found.extend(memtable.rows.first(table, after, most));
-            return Ok(Some(found.into_iter().take(most).collect()));
+            let from = memtable.begin(table, after);
+            let from = if after.is_some() { Bound::Excluded(from) } else { Bound::Included(from) };
+            found.extend(memtable.rows.first(table, from, most));
+            let page: Vec<_> = found.into_iter().take(most).collect();
+            if table == Table::Timers && after.is_none() && most > 0 {
+                // Nobody writes while the lock is held: what lies before this is gone for good.
+                memtable.timers_begin_at(page.first().map(|(id, _)| *id));
+            }
+            return Ok(Some(page));
         }
     }
 }

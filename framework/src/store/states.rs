@@ -2,7 +2,7 @@
 //! changed only after the sync.
 
 use std::collections::{BTreeMap, BinaryHeap};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
@@ -78,6 +78,9 @@ pub(super) struct Memtable {
     pub(super) kept: BTreeMap<u64, KeptRow>,
     /// Their messages, timers, and records that are no message.
     pub(super) rows: Layers,
+    /// No timer lies before this. Those that went since the last checkpoint are still behind, and
+    /// reading past all of them for each of the next ones would take ever longer.
+    timers_from: Mutex<(u64, u64)>,
     pub(super) totals: Totals,
 }
 
@@ -167,6 +170,8 @@ impl Memtable {
                 failure_rows(number, failures).for_each(|id| self.rows.remove(id));
             }
             Change::Timer(row) => {
+                let from = self.timers_from.get_mut().unwrap_or_else(PoisonError::into_inner);
+                *from = (*from).min((row.timer.due_ms, row.timer.number));
                 let id = RowId(Table::Timers, row.timer.due_ms, row.timer.number);
                 self.rows.put(id, encode_exact(&row), used);
             }
@@ -180,6 +185,21 @@ impl Memtable {
             Change::InvalidGone(number) => self.rows.remove(RowId(Table::Invalid, number, 0)),
             _ => {}
         }
+    }
+
+    /// Where to begin to read a table's rows behind `after`, that place included.
+    pub(super) fn begin(&self, table: Table, after: Option<RowId>) -> RowId {
+        let (first, second) = match table {
+            Table::Timers => *self.timers_from.lock().unwrap_or_else(PoisonError::into_inner),
+            _ => (0, 0),
+        };
+        after.unwrap_or(RowId(table, first, second))
+    }
+
+    /// Notes which timer is the first one; none: there is none.
+    pub(super) fn timers_begin_at(&self, first: Option<RowId>) {
+        let first = first.map_or((u64::MAX, u64::MAX), |RowId(_, due, number)| (due, number));
+        *self.timers_from.lock().unwrap_or_else(PoisonError::into_inner) = first;
     }
 
     /// A kept delivery by what its numbers stand for.

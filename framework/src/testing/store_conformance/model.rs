@@ -164,7 +164,7 @@ impl Model {
                 self.keeping.is(*number, position, handler)
             }
             About::Kept(keep) if keep.message.is_some() => {
-                self.keeping.is_new(keep.number) && self.is_left(&keep.position, &keep.handler)
+                self.keeping.is_free(keep.number) && self.is_left(&keep.position, &keep.handler)
             }
             About::Kept(keep) => self.keeping.is(keep.number, &keep.position, &keep.handler),
             About::Discarded { number } => self.keeping.has(*number),

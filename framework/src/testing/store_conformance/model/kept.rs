@@ -24,10 +24,8 @@ pub(super) struct Keeping {
     /// The highest number that took effect, and that was given by whoever commits.
     last: u64,
     given: u64,
-    /// Given and not committed yet: numbers of several lanes come in any order.
-    skipped: Vec<u64>,
-    /// The highest that took effect before this opening.
-    before: u64,
+    /// The first that was not given before the last restart.
+    first_new: u64,
     invalid: BTreeMap<u64, InvalidMessage>,
     last_invalid: u64,
 }
@@ -35,9 +33,8 @@ pub(super) struct Keeping {
 impl Keeping {
     /// A restart: numbers go on behind those that took effect.
     pub(super) fn restart(&mut self) {
-        self.given = self.last;
-        self.before = self.last;
-        self.skipped.clear();
+        self.given = self.last | 1;
+        self.first_new = self.last + 1;
     }
 
     /// An entry about what is kept, or is to be.
@@ -61,18 +58,11 @@ impl Keeping {
     }
 
     fn new_entry(&mut self, position: Position, random: &mut Random) -> Entry {
-        self.given += 1;
-        if random.chance(4) {
-            self.skipped.push(self.given);
-            self.given += 1;
-        }
-        let number = match self.skipped.pop() {
-            Some(skipped) if random.chance(2) => skipped,
-            skipped => {
-                self.skipped.extend(skipped);
-                // One of an older number sometimes: it is refused.
-                if random.chance(10) { random.below(self.before + 1) } else { self.given }
-            }
+        self.given = self.given.max(1) + 1;
+        // Each number once, though not in order: 3, 2, 5, 4. One that is kept is refused.
+        let number = match self.rows.keys().next() {
+            Some(known) if random.chance(10) => *known,
+            _ => self.given ^ 1,
         };
         let handlers = if random.chance(2) { &BOTH[..] } else { &BOTH[1..] };
         let handler = handlers[random.below(handlers.len() as u64) as usize];
@@ -118,9 +108,9 @@ impl Keeping {
         })
     }
 
-    /// Whether nothing has that number, nor had it before this opening.
-    pub(super) fn is_new(&self, number: u64) -> bool {
-        number > self.before && !self.has(number)
+    /// Whether what is kept from here on may have the number.
+    pub(super) fn is_free(&self, number: u64) -> bool {
+        number >= self.first_new && !self.rows.contains_key(&number)
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
