@@ -5,6 +5,7 @@ use std::fmt;
 
 mod permanent;
 
+pub(crate) use permanent::is_mark;
 pub use permanent::{ErrorExt, Permanent, ResultExt, is_permanent};
 
 /// Any error, boxed: what a layer's service returns.

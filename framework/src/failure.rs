@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::broker::BrokerError;
 use crate::config::ConfigError;
-use crate::error::BoxError;
+use crate::error::{BoxError, is_mark};
 use crate::queue::QueueOverflow;
 use crate::start::StartError;
 use crate::store::{CommitError, StoreError};
@@ -89,7 +89,9 @@ impl std::fmt::Display for Cause {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
         while let Some(error) = source {
-            write!(f, ": {error}")?;
+            if !is_mark(error) {
+                write!(f, ": {error}")?;
+            }
             source = error.source();
         }
         Ok(())

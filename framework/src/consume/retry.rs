@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use crate::error::is_mark;
 use crate::policy::{Gap, OnFailure};
 use crate::store::{How, Wait};
 
@@ -39,10 +40,15 @@ fn after(now_ms: u64, wait: std::time::Duration) -> u64 {
     now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An error with its chain of sources, as it is written down.
+/// An error with its chain of sources, as it is written down; that it is marked permanent is said
+/// by how the attempt ended.
 pub(crate) fn errors(error: &(dyn Error + 'static)) -> Vec<String> {
     let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain.take(ERRORS_MAX).map(|error| cut(error.to_string())).collect()
+    chain
+        .filter(|error| !is_mark(*error))
+        .take(ERRORS_MAX)
+        .map(|error| cut(error.to_string()))
+        .collect()
 }
 
 /// The text, or as much of it as is written down.

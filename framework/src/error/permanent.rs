@@ -72,6 +72,11 @@ pub fn is_permanent(error: &(dyn Error + 'static)) -> bool {
     false
 }
 
+/// Whether this link of a chain is the mark itself, and says nothing else.
+pub(crate) fn is_mark(error: &(dyn Error + 'static)) -> bool {
+    error.is::<Mark>()
+}
+
 /// Marks an error as permanent.
 pub trait ErrorExt {
     /// This error, marked: for the message that caused it, trying again cannot help.

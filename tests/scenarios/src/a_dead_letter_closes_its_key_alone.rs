@@ -144,10 +144,9 @@ async fn or_for_as_long_as_its_handler_says() -> anyhow::Result<()> {
     let mut bank = start(&refused, handlers![enter_or_skip], &broker, &store).await?;
     deposit_all(&mut bank, &[1, 2, 3]).await?;
     assert_eq!(history(&bank, "a").await?, [1]);
-    tokio::time::sleep(Duration::from_secs(29)).await;
+    bank.advance(Duration::from_secs(29)).await?;
     assert_eq!(history(&bank, "a").await?, [1]);
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    in_time(bank.settle()).await?;
+    bank.advance(Duration::from_secs(2)).await?;
     assert_eq!(history(&bank, "a").await?, [1, 3], "its time is over");
 
     drop(bank);

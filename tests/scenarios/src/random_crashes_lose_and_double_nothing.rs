@@ -31,7 +31,11 @@ async fn run(seed: u64) -> anyhow::Result<()> {
             5 => store.inject([fault(&mut dice)]),
             10 => mood.trouble(dice.roll(4) * 15),
             11 => replay(&service, &mut dice).await,
-            12 | 13 => tokio::time::sleep(Duration::from_millis(dice.roll(3_000))).await,
+            12 | 13 => {
+                let time = Duration::from_millis(dice.roll(3_000));
+                // As far as it comes: an injected fault may end it.
+                let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+            }
             6 => {
                 // As a crash; or, one time in three, stopped in order.
                 if dice.roll(3) > 0 {

@@ -122,6 +122,7 @@ rules! {
             except: &[
                 "crate::consume::lane::Job",
                 "crate::consume::lane::LaneId",
+                "crate::consume::lane::requests::Asked",
                 // What a commit took, and took in.
                 "crate::service::Counts",
             ],

@@ -17,11 +17,14 @@ rules! {
         of: Of::AllBut(&["crate::broker", "crate::consume"]),
         never: Never::Names { of: &["crate::broker::Consumer"], except: &[] },
         instead: "only the consume loop fetches and settles",
-        but: &[but(
-            "framework/src/service/start.rs",
-            "crate::broker::Consumer",
-            "hands it to the loop, and asks it where it begins",
-        )],
+        but: &[
+            but(
+                "framework/src/service/start.rs",
+                "crate::broker::Consumer",
+                "asks it where it begins",
+            ),
+            but("framework/src/service/begin.rs", "crate::broker::Consumer", "hands it to the loop"),
+        ],
         caught: ("framework/src/service.rs", "use crate::broker::{Broker, Consumer};"),
     },
     no_stage_has_a_consumer: Rule {
@@ -175,6 +178,7 @@ const QUEUES: &[But] = &[
         "VecDeque",
         "Limits::in_flight_max records, and the handlers of each",
     ),
+    but("framework/src/consume/lane/one.rs", "VecDeque", "the same"),
     but("framework/src/consume/dispatch.rs", "VecDeque", "a run: RUN_MAX jobs of a lane"),
     but(
         "framework/src/consume/dispatch.rs",
