@@ -2,11 +2,15 @@
 //! What is sent in their time is read when it is due.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
 use super::TimerId;
 use super::change::{Id, TimerKey};
+
+/// Names come from outside. Whoever cannot know the seed cannot make two of one hash.
+static SEED: OnceLock<u64> = OnceLock::new();
 
 /// All timers.
 #[derive(Debug)]
@@ -17,14 +21,12 @@ pub(super) struct Timers {
     named: BTreeMap<u128, u64>,
     /// The number of the next one.
     pub(super) next: u64,
-    /// Names come from outside. Whoever cannot know the seed cannot make two of one hash.
-    seed: u64,
 }
 
 impl Default for Timers {
     fn default() -> Self {
         let (due, named) = Default::default();
-        Timers { due, named, next: 1, seed: crate::random::seed() }
+        Timers { due, named, next: 1 }
     }
 }
 
@@ -45,14 +47,14 @@ impl Timers {
         key: Option<&str>,
         name: &str,
     ) -> Option<TimerId> {
-        let number = *self.named.get(&self.hash(topic, type_name, key, name))?;
+        let number = *self.named.get(&hash(topic, type_name, key, name))?;
         Some(TimerId { due_ms: *self.due.get(&number)?, number })
     }
 
     pub(super) fn set(&mut self, timer: &TimerKey) {
         self.next = self.next.max(timer.number.saturating_add(1));
         self.due.insert(timer.number, timer.due_ms);
-        if let Some(hash) = self.hash_of(timer) {
+        if let Some(hash) = hash_of(timer) {
             self.named.insert(hash, timer.number);
         }
     }
@@ -60,7 +62,7 @@ impl Timers {
     pub(super) fn remove(&mut self, timer: &TimerKey) {
         self.due.remove(&timer.number);
         // While changes are replayed, the name may stand for a younger one already.
-        if let Some(hash) = self.hash_of(timer)
+        if let Some(hash) = hash_of(timer)
             && self.named.get(&hash) == Some(&timer.number)
         {
             self.named.remove(&hash);
@@ -74,34 +76,30 @@ impl Timers {
         self.next = self.next.max(last.saturating_add(1));
         self.due = timers.due.into_iter().collect();
         self.named = timers.named.into_iter().collect();
-        self.seed = timers.seed;
-    }
-
-    fn hash_of(&self, timer: &TimerKey) -> Option<u128> {
-        let name = timer.name.as_deref()?;
-        Some(hash(self.seed, timer.topic, timer.type_name, timer.key.as_deref(), name))
-    }
-
-    fn hash(&self, topic: Id, type_name: Id, key: Option<&str>, name: &str) -> u128 {
-        hash(self.seed, topic, type_name, key, name)
     }
 }
 
 /// Timers as they are found behind, in any order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Loaded {
     due: Vec<(u64, u64)>,
     named: Vec<(u128, u64)>,
-    seed: u64,
-}
-
-impl Default for Loaded {
-    fn default() -> Self {
-        Loaded { due: Vec::new(), named: Vec::new(), seed: crate::random::seed() }
-    }
 }
 
 impl Loaded {
+    /// Empty, with room for all of these.
+    pub(super) fn for_all<'a>(parts: impl Iterator<Item = &'a Loaded>) -> Self {
+        let (due, named) = parts
+            .fold((0, 0), |(due, named), part| (due + part.due.len(), named + part.named.len()));
+        Loaded { due: Vec::with_capacity(due), named: Vec::with_capacity(named) }
+    }
+
+    /// Takes in what was found elsewhere.
+    pub(super) fn join(&mut self, other: Loaded) {
+        self.due.extend(other.due);
+        self.named.extend(other.named);
+    }
+
     /// Takes one more in.
     pub(super) fn add(
         &mut self,
@@ -113,12 +111,17 @@ impl Loaded {
     ) {
         self.due.push((timer.number, timer.due_ms));
         if let Some(name) = name {
-            self.named.push((hash(self.seed, topic, type_name, key, name), timer.number));
+            self.named.push((hash(topic, type_name, key, name), timer.number));
         }
     }
 }
 
-fn hash(seed: u64, topic: Id, type_name: Id, key: Option<&str>, name: &str) -> u128 {
+fn hash_of(timer: &TimerKey) -> Option<u128> {
+    let name = timer.name.as_deref()?;
+    Some(hash(timer.topic, timer.type_name, timer.key.as_deref(), name))
+}
+
+fn hash(topic: Id, type_name: Id, key: Option<&str>, name: &str) -> u128 {
     let key_length = key.map_or(u64::MAX, |key| key.len() as u64);
     let mut bytes = Vec::with_capacity(16 + key.map_or(0, str::len) + name.len());
     bytes.extend_from_slice(&topic.to_le_bytes());
@@ -127,7 +130,7 @@ fn hash(seed: u64, topic: Id, type_name: Id, key: Option<&str>, name: &str) -> u
     bytes.extend_from_slice(&key_length.to_le_bytes());
     bytes.extend_from_slice(key.unwrap_or_default().as_bytes());
     bytes.extend_from_slice(name.as_bytes());
-    xxh3_128_with_seed(&bytes, seed)
+    xxh3_128_with_seed(&bytes, *SEED.get_or_init(crate::random::seed))
 }
 
 #[cfg(test)]

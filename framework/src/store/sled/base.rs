@@ -16,7 +16,7 @@ use super::key::{self, META, RowKey};
 use super::meta::Meta;
 use super::panic::caught;
 use super::rows::Rows;
-use super::verify::{See, verify};
+use super::verify::{Watch, verify};
 
 /// What sled may keep of its pages in memory. Its default is 1 GiB.
 const CACHE_BYTES: u64 = 32 << 20;
@@ -82,8 +82,8 @@ impl Base {
     /// Every table's entries are counted and summed anew, and every row must have its chunks
     /// without a gap. A row's checksum is verified when it is read.
     ///
-    /// `see` is shown the rows on the way: reading a million of them twice takes twice as long.
-    pub(crate) fn open_seeing(dir: &Path, see: &mut See<'_>) -> Result<Self, BaseError> {
+    /// Rows are shown on the way: reading a million of them twice takes twice as long.
+    pub(crate) fn open_watched<W: Watch>(dir: &Path) -> Result<(Self, Vec<W>), BaseError> {
         let path = dir.join("db");
         for needed in [&dir.join("conf"), &path] {
             if !fs::metadata(needed).is_ok_and(|file| file.len() > 0) {
@@ -97,14 +97,14 @@ impl Base {
         wait_for_lock(&file, &path)?;
         file.sync_data().map_err(failed)?;
         remove_torn_snapshots(dir)?;
-        let (db, meta) = caught("opening", dir, || {
+        let (db, (meta, watches)) = caught("opening", dir, || {
             let db = config(dir).open().map_err(|source| sled_error("opening", dir, source))?;
-            let meta = verify(&db, dir, see)?;
-            Ok((db, meta))
+            let verified = verify(&db, dir)?;
+            Ok((db, verified))
         })?;
         // sled has written a new snapshot and renamed it without syncing the directory.
         sync_file(dir)?;
-        Ok(Base(Arc::new(Inner {
+        let base = Base(Arc::new(Inner {
             dir: dir.to_owned(),
             db,
             file,
@@ -112,12 +112,13 @@ impl Base {
             meta: Mutex::new(meta),
             applying: RwLock::new(()),
             broken: OnceLock::new(),
-        })))
+        }));
+        Ok((base, watches))
     }
 
     /// Opens a base and verifies it.
     pub(crate) fn open(dir: &Path) -> Result<Self, BaseError> {
-        Base::open_seeing(dir, &mut |_, _, _| ())
+        Base::open_watched::<()>(dir).map(|(base, _)| base)
     }
 
     /// The journal's sequence up to which the base is complete: 0 in a new one.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use super::base::Base;
 use super::checkpoint::Change;
 use super::table::{INVALID, KEPT_FAILURES, KEPT_MESSAGES, RowError, STATES, TIMERS, state_key};
+use super::verify::Watch;
 use super::{chunk, key};
 use crate::delivery::StateValue;
 use crate::store::change::Id;
@@ -70,9 +71,8 @@ struct TimerHead<'a> {
     name: Option<&'a str>,
 }
 
-impl Seen {
-    /// Takes a row in, by its first chunk.
-    pub(super) fn see(&mut self, table: u8, row: &[u8], entry: &[u8]) {
+impl Watch for Seen {
+    fn see(&mut self, table: u8, row: &[u8], entry: &[u8]) {
         let taken = match table {
             TIMERS => self.see_timer(entry),
             INVALID => self.see_invalid(row),
@@ -82,7 +82,9 @@ impl Seen {
             self.error.get_or_insert(error);
         }
     }
+}
 
+impl Seen {
     fn see_timer(&mut self, entry: &[u8]) -> Result<(), RowError> {
         let form = |source| RowError::Form { table: TIMERS, source };
         let head = match chunk::beginning(entry).map(<[u8]>::split_first) {
@@ -100,13 +102,18 @@ impl Seen {
         self.invalid.push(id(Table::Invalid, &key)?.1);
         Ok(())
     }
+}
 
-    /// Puts it back into new tables.
-    pub(super) fn load(self, tables: &mut Tables) -> Result<(), RowError> {
-        tables.timers.load(self.timers);
-        self.invalid.into_iter().for_each(|number| tables.invalid.set(number));
-        self.error.map_or(Ok(()), Err)
+/// Puts back into new tables which rows were seen.
+pub(super) fn load(seen: Vec<Seen>, tables: &mut Tables) -> Result<(), RowError> {
+    let mut timers = Loaded::for_all(seen.iter().map(|seen| &seen.timers));
+    for Seen { timers: mine, invalid, error } in seen {
+        error.map_or(Ok(()), Err)?;
+        timers.join(mine);
+        invalid.into_iter().for_each(|number| tables.invalid.set(number));
     }
+    tables.timers.load(timers);
+    Ok(())
 }
 
 impl Cold for Base {
@@ -184,7 +191,7 @@ mod tests {
         }
         let identity = crate::store::tables::Identity { service: "s".into(), store: 1, epoch: 0 };
         let mut tables = Tables::new(identity);
-        seen.load(&mut tables).unwrap();
+        load(vec![Seen::default(), seen], &mut tables).unwrap();
         let id = TimerId { due_ms: 90, number: 1 };
         assert_eq!(tables.timers.find(1, 2, Some("k"), "reminder"), Some(id));
         assert_eq!((tables.timers.len(), tables.timers.next), (2, 3));
@@ -195,6 +202,6 @@ mod tests {
         let mut seen = Seen::default();
         seen.see(TIMERS, b"", &chunk::split(TIMERS, b"key", &[9, 1, 2])[0]);
         let identity = crate::store::tables::Identity { service: "s".into(), store: 1, epoch: 0 };
-        assert!(seen.load(&mut Tables::new(identity)).is_err());
+        assert!(load(vec![seen], &mut Tables::new(identity)).is_err());
     }
 }

@@ -30,6 +30,12 @@ impl Tally {
         self.entries += 1;
         self.sum = self.sum.wrapping_add(xxh3_64_with_seed(entry, xxh3_64(stored)));
     }
+
+    /// Takes in what was found elsewhere.
+    pub(super) fn join(&mut self, other: Tally) {
+        self.entries += other.entries;
+        self.sum = self.sum.wrapping_add(other.sum);
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -37,11 +37,8 @@ pub(super) fn open(
         Some(text) => identity(&directory, &text, &service)?,
         None => make(&directory, &options, service)?,
     };
-    let mut seen = Seen::default();
-    let base = Base::open_seeing(&directory.path().join("sled"), &mut |table, row, entry| {
-        seen.see(table, row, entry);
-    });
-    let base = base.map_err(StoreError::failed)?;
+    let opened = Base::open_watched::<Seen>(&directory.path().join("sled"));
+    let (base, seen) = opened.map_err(StoreError::failed)?;
     let mut tables = Tables::new(identity);
     table::load(&base, seen, &mut tables).map_err(StoreError::failed)?;
     let nonce = random::of(options.seed, "nonce");

@@ -164,7 +164,7 @@ pub(super) fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
 
 /// Puts back into new tables what checkpoints have written. States stay where they are, and so do
 /// the rows that were seen when the base was verified.
-pub(super) fn load(base: &Base, seen: Seen, tables: &mut Tables) -> Result<(), RowError> {
+pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<(), RowError> {
     let mut shown: Vec<(Id, u8, u64)> = Vec::new();
     for row in scan::<Option<Arc<str>>>(base, NAMES) {
         let (key, Some(name)) = row? else { continue };
@@ -227,7 +227,7 @@ pub(super) fn load(base: &Base, seen: Seen, tables: &mut Tables) -> Result<(), R
         tables.timers.next = tables.timers.next.max(timers);
         tables.invalid.next = tables.invalid.next.max(invalid);
     }
-    seen.load(tables)?;
+    cold::load(seen, tables)?;
     show(tables, shown);
     Ok(())
 }

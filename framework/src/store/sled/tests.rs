@@ -10,6 +10,7 @@ mod cuts;
 mod damage;
 mod half;
 mod limits;
+mod pieces;
 mod power;
 mod refusals;
 mod room;
