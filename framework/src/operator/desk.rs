@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
+
 use super::Operate;
 use crate::clock::Clock;
 use crate::dead_letters::Components;
@@ -29,4 +31,7 @@ pub(crate) struct Desk {
 pub(crate) struct Live {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) counts: Arc<Counts>,
+    /// How many messages are committed and not confirmed by the broker; the store hears of a
+    /// confirmation with the next commit.
+    pub(crate) open: watch::Receiver<usize>,
 }

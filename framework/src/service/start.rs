@@ -231,7 +231,7 @@ fn desk(wiring: &Wiring, reader: &Arc<dyn Reader>, setting: &Setting, lines: &Li
         reader: Arc::clone(reader),
         components: Components::of(wiring),
         operate: Arc::new(lines.requests.clone()),
-        live: Some(Live { vitals, counts }),
+        live: Some(Live { vitals, counts, open: lines.open.subscribe() }),
     })
 }
 

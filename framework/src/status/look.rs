@@ -38,7 +38,10 @@ impl Desk {
                 count: totals.timers,
                 next_due_ms: first.map(|timer| timer.id.due_ms),
             },
-            outbox: totals.outbox,
+            outbox: match &self.live {
+                Some(live) => *live.open.borrow() as u64,
+                None => totals.outbox,
+            },
             running: self.live.as_ref().map(Live::running),
         })
     }
@@ -109,7 +112,7 @@ fn reasons(vitals: &Vitals) -> Vec<Reason> {
 
 impl Live {
     fn running(&self) -> RunningStatus {
-        let Live { vitals, counts } = self;
+        let Live { vitals, counts, .. } = self;
         RunningStatus {
             in_flight: vitals.in_flight.now() as u64,
             in_flight_bytes: vitals.in_flight_bytes.now() as u64,
