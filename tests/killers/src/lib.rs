@@ -2,6 +2,8 @@
 
 use framework::prelude::*;
 
+pub mod trouble;
+
 /// How many messages there are.
 pub const MESSAGES: u64 = 2_000;
 
