@@ -76,13 +76,13 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
         }
     }
     let kept = tables.kept.take_dirty();
+    let removed = kept.removed.into_iter();
+    rows.extend(removed.map(|number| delete(KEPT, number.to_be_bytes().to_vec())));
     for number in kept.changed {
         if let Some(row) = tables.kept.get(number) {
             rows.push(kept_row(row)?);
         }
     }
-    let removed = kept.removed.into_iter();
-    rows.extend(removed.map(|number| delete(KEPT, number.to_be_bytes().to_vec())));
     let numbers = (tables.kept.next, tables.timers.next, tables.invalid.next);
     rows.push(put(NUMBERS, Vec::new(), &numbers)?);
     for (topic, slot) in outbox.streams {

@@ -59,9 +59,9 @@ impl Keeping {
 
     fn new_entry(&mut self, position: Position, random: &mut Random) -> Entry {
         self.given = self.given.max(1) + 1;
-        // Each number once, though not in order: 3, 2, 5, 4. One that is kept is refused.
-        let number = match self.rows.keys().next() {
-            Some(known) if random.chance(10) => *known,
+        // Each number once, though not in order: 3, 2, 5, 4. One of before the restart is refused.
+        let number = match self.first_new {
+            2.. if random.chance(10) => 1 + random.below(self.first_new - 1),
             _ => self.given ^ 1,
         };
         let handlers = if random.chance(2) { &BOTH[..] } else { &BOTH[1..] };
