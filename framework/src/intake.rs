@@ -9,7 +9,7 @@ use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::outcome::Send as Message;
 use crate::queue::Queue;
-use crate::store::{Entry, Subject, Verdict};
+use crate::store::{Entry, Subject, Totals, Verdict};
 
 mod producer;
 
@@ -46,6 +46,9 @@ pub(crate) struct Intake {
     /// How many messages are committed and not confirmed by the broker.
     pub(crate) open: watch::Receiver<usize>,
     pub(crate) outbox_max: usize,
+    /// How much the store keeps.
+    pub(crate) totals: watch::Receiver<Totals>,
+    pub(crate) timers_max: u64,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -70,6 +73,11 @@ impl Intake {
         // An error says that the committer has gone; the service is ending then.
         while *self.open.borrow_and_update() >= self.outbox_max {
             if self.open.changed().await.is_err() {
+                break;
+            }
+        }
+        while self.totals.borrow_and_update().timers >= self.timers_max {
+            if self.totals.changed().await.is_err() {
                 break;
             }
         }

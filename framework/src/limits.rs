@@ -46,6 +46,9 @@ pub struct Limits {
     /// How long a delivery may be held (default 24 hours). Then an alarm is raised: what waits for
     /// what is said in the log and in the service's state. It goes on waiting.
     pub holds_age_max: Duration,
+    /// Records that are no message and are on the list of those (default 10,000). At the limit
+    /// nothing more is fetched, until an operator discards some.
+    pub invalid_max: u64,
     /// Messages that wait for their time (default 10,000,000). At the limit nothing more is
     /// fetched, begun or taken in, until some of them are due.
     pub timers_max: u64,
@@ -79,6 +82,7 @@ impl Default for Limits {
             holds_max: 100_000,
             holds_bytes_max: 256 << 20,
             holds_age_max: Duration::from_secs(24 * 60 * 60),
+            invalid_max: 10_000,
             timers_max: 10_000_000,
             outbox_max: 16_384,
             intake_max: 65_536,

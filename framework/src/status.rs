@@ -37,6 +37,8 @@ pub enum Reason {
     },
     /// So many deliveries are kept that nothing more is fetched.
     HoldsFull,
+    /// So many records are no message that nothing more is fetched.
+    InvalidFull,
     /// So many messages wait for their time that none is handled or taken in.
     TimersFull,
     /// So many messages wait for the broker that none is handled or taken in.
@@ -77,6 +79,9 @@ impl fmt::Display for Reason {
             ),
             Reason::HoldsFull => f.write_str(
                 "so much is kept that nothing more is fetched: replay or discard dead letters",
+            ),
+            Reason::InvalidFull => f.write_str(
+                "so many records are no message that nothing more is fetched: discard them",
             ),
             Reason::TimersFull => {
                 f.write_str("so many messages wait for their time that none is taken in or handled")

@@ -117,6 +117,8 @@ pub(super) const KEYS: &[Key] = &[
         "their bytes"),
     key!("limits", "holds_age_max", time(1_000, YEAR_MS), limits.holds_age_max,
         "how long one may be held before an alarm is raised"),
+    key!("limits", "invalid_max", count(1, 1 << 32), limits.invalid_max,
+        "records that are no message, kept for a look; then nothing more is fetched"),
     key!("limits", "timers_max", count(1, 1 << 32), limits.timers_max,
         "messages that wait for their time; then nothing more is fetched, begun or taken in"),
     key!("limits", "outbox_max", count(1, 1 << 19), limits.outbox_max,

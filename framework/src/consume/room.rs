@@ -53,11 +53,20 @@ impl Consume {
 
     /// Whether more records may be in flight.
     pub(super) fn has_room(&mut self) -> bool {
+        let is_full = self.is_full();
+        !is_full
+            && self.state.records < self.limits.in_flight_max
+            && self.state.bytes < self.limits.in_flight_bytes_max
+    }
+
+    /// Whether so much is kept for an operator, or for a further attempt, that nothing more is
+    /// fetched.
+    fn is_full(&mut self) -> bool {
         let totals = *self.totals.borrow();
         let kept = totals.held + totals.waiting + totals.dead;
-        let is_full =
+        let holds =
             kept >= self.limits.holds_max || totals.kept_bytes >= self.limits.holds_bytes_max;
-        if is_full && !self.vitals.holds_full.is_set() {
+        if holds && !self.vitals.holds_full.is_set() {
             tracing::error!(
                 target: "endwise::limits", service = &*self.wiring.service,
                 held = totals.held, waiting = totals.waiting, dead = totals.dead,
@@ -65,9 +74,17 @@ impl Consume {
                 "so much is kept that nothing more is fetched: replay or discard dead letters",
             );
         }
-        self.vitals.holds_full.set(is_full);
-        !is_full
-            && self.state.records < self.limits.in_flight_max
-            && self.state.bytes < self.limits.in_flight_bytes_max
+        let invalid = totals.invalid >= self.limits.invalid_max;
+        if invalid && !self.vitals.invalid_full.is_set() {
+            tracing::error!(
+                target: "endwise::limits", service = &*self.wiring.service,
+                invalid = totals.invalid,
+                "so many records are no message that nothing more is fetched: look at them, mend \
+                 their sender, and discard them",
+            );
+        }
+        self.vitals.holds_full.set(holds);
+        self.vitals.invalid_full.set(invalid);
+        holds || invalid
     }
 }

@@ -174,6 +174,8 @@ impl Ground {
             broker: self.broker,
             open: lines.open.subscribe(),
             outbox_max: self.setting.limits.outbox_max,
+            totals: lines.vitals.totals.subscribe(),
+            timers_max: self.setting.limits.timers_max,
             stop: lines.stop.subscribe(),
         };
         let (name, reader) = (Arc::clone(&self.wiring.service), Arc::clone(&self.reader));

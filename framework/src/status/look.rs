@@ -101,6 +101,7 @@ fn reasons(vitals: &Vitals) -> Vec<Reason> {
     }
     let flags = [
         (&vitals.holds_full, Reason::HoldsFull),
+        (&vitals.invalid_full, Reason::InvalidFull),
         (&vitals.timers_full, Reason::TimersFull),
         (&vitals.outbox_full, Reason::OutboxFull),
         (&vitals.no_room, Reason::NoRoom),

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::app::App;
+use crate::broker::Publication;
 use crate::broker::memory::MemoryBroker;
 use crate::dead_letters::Filter;
 use crate::handler::{Handlers, handler, handlers};
@@ -17,6 +18,7 @@ use crate::prelude::{HandlerError, Message, Result, State};
 use crate::service::{Service, Setting};
 use crate::status::Reason;
 use crate::store::memory::MemoryStore;
+use crate::stream::Slot;
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "letters", key = key)]
@@ -208,4 +210,29 @@ async fn a_retry_that_waits_does_not_hold_up_a_stop() {
     service.stop().await.unwrap();
     assert_eq!(began.elapsed(), Duration::ZERO);
     assert_eq!(broker.unsettled("post", "letters"), 0, "all of it is the store's");
+}
+
+#[tokio::test(start_paused = true)]
+async fn too_many_records_that_are_no_message_stop_the_source_until_they_are_discarded() {
+    let post = Post::new(Limits { invalid_max: 3, fetch_max: 1, ..Limits::default() });
+    let service = post.start().await;
+    let no_json = Publication {
+        topic: "letters".into(),
+        slot: Slot(0),
+        key: None,
+        headers: [("ce_type", "Letter")].into_iter().collect(),
+        body: b"{".as_slice().into(),
+    };
+    for _ in 0..3 {
+        post.broker.publish_again("letters", no_json.clone());
+    }
+    let is_full = || service.ready().reasons.contains(&Reason::InvalidFull);
+    until(&service, async || is_full()).await;
+    send(&service, "well", 0..3).await;
+    assert!(seen(&service, "well").await.is_empty(), "the source waits");
+    let discarded = service.dead_letters().invalid().discard(Filter::new()).await.unwrap();
+    assert_eq!(discarded.done.len(), 3);
+    seen_all(&service, "well", 3).await;
+    assert!(service.ready().is_ready(), "{:?}", service.ready());
+    service.stop().await.unwrap();
 }
