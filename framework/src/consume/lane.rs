@@ -324,7 +324,10 @@ impl Lanes {
             if lane.uncommitted > 0 {
                 return;
             }
-            let refused = std::mem::take(&mut lane.refused);
+            let mut refused = std::mem::take(&mut lane.refused);
+            // What of them was kept while they ran is durable: nothing of the lane is on its way.
+            let kept = refused.iter_mut().filter_map(|job| job.kept.as_deref_mut());
+            kept.for_each(|kept| kept.uncommitted = 0);
             lane.put_back(refused.into());
             // What was read ahead is worth nothing: the store is asked again.
             lane.states.clear();

@@ -17,7 +17,7 @@ use crate::policy::Retry;
 use crate::prelude::{HandlerError, Message, Result, State};
 use crate::service::{Service, Setting};
 use crate::status::Reason;
-use crate::store::memory::MemoryStore;
+use crate::store::memory::{Fault, MemoryStore};
 use crate::stream::Slot;
 
 #[derive(Message, Serialize, Deserialize)]
@@ -234,5 +234,19 @@ async fn too_many_records_that_are_no_message_stop_the_source_until_they_are_dis
     assert_eq!(discarded.done.len(), 3);
     seen_all(&service, "well", 3).await;
     assert!(service.ready().is_ready(), "{:?}", service.ready());
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_outcome_that_is_refused_after_what_ran_was_kept_is_made_again() {
+    let post = Post::new(Limits { in_flight_max: 32, fetch_max: 8, ..Limits::default() });
+    post.trouble.hangs.send_replace(["slow".to_owned()].into());
+    let service = post.start().await;
+    send(&service, "slow", 0..100).await;
+    until(&service, async || service.counts().held() >= 80).await;
+    // The commits of its end, and of what comes behind it, are refused.
+    post.store.inject([Fault::Conflict, Fault::Conflict, Fault::None, Fault::Conflict]);
+    post.trouble.hangs.send_replace(BTreeSet::new());
+    seen_all(&service, "slow", 100).await;
     service.stop().await.unwrap();
 }
