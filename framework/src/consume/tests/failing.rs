@@ -243,9 +243,12 @@ async fn an_outcome_that_is_refused_after_what_ran_was_kept_is_made_again() {
     post.trouble.hangs.send_replace(["slow".to_owned()].into());
     let service = post.start().await;
     send(&service, "slow", 0..100).await;
-    until(&service, async || service.counts().held() >= 80).await;
-    // The commits of its end, and of what comes behind it, are refused.
-    post.store.inject([Fault::Conflict, Fault::Conflict, Fault::None, Fault::Conflict]);
+    // What runs is kept, with what is held behind it, and ends while that finds no room.
+    post.store.inject([Fault::NoRoom, Fault::None, Fault::Conflict, Fault::Conflict]);
+    let mut commits = service.commits();
+    while !service.ready().reasons.contains(&Reason::NoRoom) {
+        let _ = tokio::time::timeout(Duration::from_millis(50), commits.changed()).await;
+    }
     post.trouble.hangs.send_replace(BTreeSet::new());
     seen_all(&service, "slow", 100).await;
     service.stop().await.unwrap();
