@@ -20,7 +20,6 @@ const REFUSED_MAX: u32 = 1_000;
 impl Consume {
     pub(super) fn on_records(&mut self, records: Vec<Record>) -> Result<(), RunError> {
         let mut digest = Vec::new();
-        self.extend_probation();
         for record in records {
             let reference = RecordRef::of(&record);
             self.state.records += 1;
@@ -157,13 +156,17 @@ impl Consume {
         };
         let envelope = Arc::new(envelope);
         for handler in handlers {
+            let is_suspect = self.is_suspect(&envelope.position, handler);
+            if is_suspect {
+                self.extend_probation();
+            }
             let job = Job {
                 handler,
                 envelope: Arc::clone(&envelope),
                 handlers: Arc::clone(&names),
                 number: 0,
                 kept: None,
-                is_suspect: self.is_suspect(&envelope.position, handler),
+                is_suspect,
             };
             self.lanes.add(self.wiring.lane_of(handler), envelope.key.as_ref(), job);
         }

@@ -8,8 +8,9 @@ use crate::hash::FastMap;
 use crate::marks::{Company, Marks, Suspects};
 use crate::stream::Position;
 
-/// How long the loop waits for records that ran when the process died, after the last that came.
-const WAIT_MS: u64 = 1_000;
+/// How long the loop waits for what ran when the process died, after the last of it that came or
+/// was done. Other records do not count, or a quiet service would wait for long.
+const WAIT_MS: u64 = 5_000;
 
 /// What is marked, and what is suspected.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl Consume {
         self.probation.until_ms.filter(|_| self.is_probation())
     }
 
-    /// More came: the rest is waited for anew.
+    /// One more came, or is done: the rest is waited for anew.
     pub(super) fn extend_probation(&mut self) {
         if let Some(until) = &mut self.probation.until_ms {
             *until = self.clock.now_ms().saturating_add(WAIT_MS);
@@ -154,9 +155,12 @@ impl Consume {
     }
 
     fn clear_one(&mut self, position: &Position, handler: usize) {
-        let Some(known) = self.wiring.handlers.get(handler) else { return };
-        self.probation.suspects.remove(position, &known.name);
-        self.probation.marks.forget(position, &known.name);
+        let Some(name) = self.wiring.name(handler) else { return };
+        if self.probation.suspects.contains(position, &name) {
+            self.extend_probation();
+        }
+        self.probation.suspects.remove(position, &name);
+        self.probation.marks.forget(position, &name);
         if self.probation.suspects.is_empty() && self.probation.until_ms.is_some() {
             self.end_probation();
         }
