@@ -12,7 +12,10 @@ use crate::support::in_time;
 
 /// What each attempt at the deposit of 13 does, and when each was made.
 #[derive(Clone, Default)]
-struct Plan(Arc<Mutex<(Vec<Attempted>, Vec<(u32, Instant)>)>>);
+struct Plan(Arc<Mutex<Attempts>>);
+
+/// What is left to do, and which attempts were made when.
+type Attempts = (Vec<Attempted>, Vec<(u32, Instant)>);
 
 #[derive(Clone, Copy, Debug)]
 enum Attempted {

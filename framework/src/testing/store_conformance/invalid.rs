@@ -10,7 +10,7 @@ pub(crate) fn record(n: u64, body: impl Into<Bytes>) -> InvalidMessage {
         at_ms: n,
         record: format!("in/0@{n}"),
         reason: "it has no type".into(),
-        key: (n % 2 == 0).then(|| "k".into()),
+        key: n.is_multiple_of(2).then(|| "k".into()),
         headers: headers.as_bytes().clone(),
         body: body.into(),
     }

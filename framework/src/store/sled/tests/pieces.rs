@@ -19,8 +19,9 @@ impl Watch for Keys {
 /// Keys close together, some rows of several chunks, and one key far away.
 fn rows() -> Vec<(Vec<u8>, Vec<u8>)> {
     let near = (0..52_000_u64).map(|n| 1_700_000_000_000 + n * 3);
-    let row =
-        |n: u64| (n.to_be_bytes().to_vec(), vec![n as u8; if n % 997 == 0 { 9_000 } else { 8 }]);
+    let row = |n: u64| {
+        (n.to_be_bytes().to_vec(), vec![n as u8; if n.is_multiple_of(997) { 9_000 } else { 8 }])
+    };
     near.chain([u64::MAX / 3]).map(row).collect()
 }
 
