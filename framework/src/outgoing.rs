@@ -255,6 +255,19 @@ pub enum SendError {
         /// The limit.
         most: usize,
     },
+    /// All that an attempt sends is too much for one commit.
+    #[error(
+        "what this delivery changes, and the {messages} messages that it sends, have {bytes} bytes \
+         together, more than {most}: let it send messages to itself that send a part each"
+    )]
+    Together {
+        /// How many messages it sends.
+        messages: usize,
+        /// All of it, with what each message costs beside its own bytes.
+        bytes: usize,
+        /// The limit.
+        most: usize,
+    },
     /// Its headers are too large.
     #[error(
         "message `{type_name}` has {bytes} bytes of headers, more than {most} \

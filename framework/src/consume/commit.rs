@@ -70,15 +70,19 @@ fn weight(entry: &Entry) -> usize {
         StateChange::Put(value) => value.json.len(),
         StateChange::Same | StateChange::Delete => 0,
     });
+    let cancels = entry.cancels.iter().map(|c| c.name.len() + c.key.as_deref().map_or(0, str::len));
     let kept = match &entry.subject {
         Subject::Kept(keep) => {
-            keep.message.iter().map(|m| m.headers.as_bytes().len() + m.body.len()).sum()
+            let message = keep.message.iter().map(|m| m.headers.as_bytes().len() + m.body.len());
+            let errors = keep.failure.iter().flat_map(|failure| &failure.errors).map(String::len);
+            message.chain(errors).sum()
         }
         Subject::Invalid(record) => record.headers.len() + record.body.len(),
         _ => 0,
     };
     // What the sends cost besides: some hundred bytes each.
-    1 + entry.sends.len() / 4 + (kept + sends.chain(states).sum::<usize>()) / WEIGHT_BYTES
+    1 + entry.sends.len() / 4
+        + (kept + sends.chain(states).chain(cancels).sum::<usize>()) / WEIGHT_BYTES
 }
 
 /// Whom to tell what became of an outcome.

@@ -2,36 +2,32 @@
 //! each on the state that the one before it left.
 
 use std::collections::VecDeque;
-use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
-use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
-use tower::ServiceExt;
 
 use super::lane::{Job, LaneId, Run};
 use crate::clock::Clock;
-use crate::delivery::Delivery;
-use crate::error::{BoxError, HandlerError};
 use crate::failure::RunError;
-use crate::handling::handling;
 use crate::limits::MessageLimits;
-use crate::message::{InvalidMessage, KeyDiffers};
 use crate::outcome::{Cancel, Outcome, Send as Message, StateChange};
 use crate::queue::Queue;
-use crate::state::InvalidState;
 use crate::store::{How, Reader, StateTouch, StoredState};
 use crate::stream::Key;
 use crate::watchdog::Watch;
 use crate::wiring::{Wired, Wiring};
 
+mod attempt;
 mod load;
 
 /// Messages that the runs of one task send, beyond which those that have not begun wait for the
 /// next time: by then the loop knows what is to be sent.
 const SENDS_MAX: usize = 4_096;
+
+/// What is said of a delivery that is given up because the process died of it.
+const KILLED: &str = "the process died again and again while it ran alone";
 
 /// A run that has ended.
 #[derive(Debug)]
@@ -71,8 +67,8 @@ pub(crate) struct Handled {
 pub(crate) struct Failed {
     pub(crate) job: Job,
     pub(crate) how: How,
-    /// Why; for a panic or a timeout, what it said.
-    pub(crate) error: BoxError,
+    /// Why, with its chain of sources; for a panic or a timeout, what it said.
+    pub(crate) errors: Vec<String>,
 }
 
 /// A run with all of its messages.
@@ -143,76 +139,21 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
             return Err(RunError::Changed { position: Box::new(job.envelope.position.clone()) });
         }
         let attempt = match is_condemned {
-            true => {
-                Err((How::Killed, "the process died again and again while it ran alone".into()))
-            }
-            false => attempt(&dispatcher, handler, &job, &states).await,
+            true => Err((How::Killed, vec![KILLED.to_owned()])),
+            false => attempt::attempt(&dispatcher, handler, &job, &states).await,
         };
         match attempt {
             Ok(outcome) => {
                 sends += outcome.sends.len();
                 handled.push(take(&dispatcher.wiring, handler, job, outcome, &mut states));
             }
-            Err((how, error)) => {
-                failed = Some(Failed { job, how, error });
+            Err((how, errors)) => {
+                failed = Some(Failed { job, how, errors });
                 break;
             }
         }
     }
     Ok(Ran { lane, number, handled, failed, rest: jobs, states, batch })
-}
-
-/// One attempt of a handler at a message.
-async fn attempt(
-    dispatcher: &Dispatcher,
-    handler: &Wired,
-    job: &Job,
-    states: &[(usize, StoredState)],
-) -> Result<Outcome, (How, BoxError)> {
-    let value = |state: &usize| {
-        states.iter().find(|(known, _)| known == state).and_then(|(_, s)| s.value.clone())
-    };
-    let kept = job.kept.as_deref();
-    let delivery = Delivery {
-        handler: Arc::clone(&handler.name),
-        envelope: Arc::clone(&job.envelope),
-        attempt: kept.map_or(0, |kept| kept.attempts).saturating_add(1),
-        late: kept.is_some_and(|kept| kept.late),
-        states: handler.states.iter().map(value).collect(),
-    };
-    tracing::trace!(
-        target: "endwise::deliver", handler = &*handler.name, position = %job.envelope.position,
-        attempt = delivery.attempt,
-    );
-    let policy = &handler.on_failure;
-    // The service itself is made inside: what it panics with when it is asked is caught too.
-    let call = handling(async { handler.service.clone().oneshot(delivery).await });
-    let caught = AssertUnwindSafe(call).catch_unwind();
-    let watched = dispatcher.watch.over(&handler.name, job.envelope.key.as_ref(), caught);
-    let caught = dispatcher.clock.timeout(policy.timeout, watched).await;
-    match caught {
-        Some(Ok(Ok(outcome))) => {
-            let mut sends = outcome.sends.iter();
-            let within = sends.try_for_each(|message| dispatcher.limits.check(message));
-            within.map(|()| outcome).map_err(|error| (How::Failed, error.into()))
-        }
-        Some(Ok(Err(error))) => {
-            let error = HandlerError::from(error);
-            let is_final = error.is_permanent()
-                || is_unreadable(error.as_error())
-                || policy.unless.as_ref().is_some_and(|unless| unless(&error));
-            let how = if is_final { How::FailedForGood } else { How::Failed };
-            Err((how, error.into_boxed()))
-        }
-        Some(Err(panic)) => Err((How::Panicked, panic_text(&*panic).into())),
-        None => Err((How::TimedOut, format!("it took longer than {:?}", policy.timeout).into())),
-    }
-}
-
-/// Whether an error says that the message cannot be read as what the handler takes, or the state.
-/// Trying again finds the same bytes.
-fn is_unreadable(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.is::<InvalidMessage>() || error.is::<KeyDiffers>() || error.is::<InvalidState>()
 }
 
 /// Takes an outcome: the lane's states go on with it.
@@ -241,10 +182,4 @@ fn take(
         touches.push(StateTouch { name, key: Key::clone(&key), read, change });
     }
     Handled { job, states: touches, cancels: outcome.cancels, sends: outcome.sends }
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "with something that is no text".to_owned())
 }

@@ -10,7 +10,7 @@ use super::finish::Completed;
 use super::lane::{Hold, Job, LaneId, Spent};
 use super::retry;
 use crate::committed::RecordRef;
-use crate::failure::{Cause, RunError};
+use crate::failure::RunError;
 use crate::random;
 use crate::store::{Entry, Failure, Keep, Subject, Verdict, Wait};
 
@@ -24,7 +24,7 @@ impl Consume {
         failed: Failed,
         completed: &mut Completed,
     ) -> Work {
-        let Failed { job, how, error } = failed;
+        let Failed { job, how, errors } = failed;
         let (attempts, late) = job.kept.as_deref().map_or((0, false), |k| (k.attempts, k.late));
         let attempts = attempts.saturating_add(1);
         let now = self.clock.now_ms();
@@ -33,8 +33,7 @@ impl Consume {
         let wait = policy.map_or(Wait::Dead { since_ms: now, skip_ms: None }, |policy| {
             retry::wait(policy, how, attempts, late, now, random)
         });
-        let errors = retry::errors(&*error);
-        self.tell(&job, &wait, attempts, now, &Cause(error));
+        self.tell(&job, &wait, attempts, now, &errors.join(": "));
         let failure = Failure { at_ms: now, attempt: attempts, how, errors };
         self.lanes.keep(lane, &job, wait, attempts, late);
         let done = self.done(&job, completed);
@@ -45,7 +44,7 @@ impl Consume {
     }
 
     /// Says what failed, and what becomes of it.
-    fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, cause: &Cause) {
+    fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, cause: &str) {
         let handler = self.wiring.name(job.handler).unwrap_or_default();
         let (position, key) = (&job.envelope.position, job.envelope.key.as_deref());
         match wait {
@@ -53,14 +52,14 @@ impl Consume {
                 self.counts.count_dead(job.handler);
                 tracing::error!(
                     target: "endwise::dead", number = job.number, handler = &*handler, %position,
-                    key, attempt, error = %cause, "given up: it is a dead letter now",
+                    key, attempt, error = cause, "given up: it is a dead letter now",
                 );
             }
             Wait::Until(due) => {
                 self.counts.count_retried(job.handler);
                 tracing::warn!(
                     target: "endwise::retry", handler = &*handler, %position, key, attempt,
-                    again_in_ms = due.saturating_sub(now_ms), error = %cause,
+                    again_in_ms = due.saturating_sub(now_ms), error = cause,
                     "failed, and is tried again",
                 );
             }

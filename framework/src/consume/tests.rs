@@ -16,6 +16,7 @@ use crate::store::memory::MemoryStore;
 use serde::{Deserialize, Serialize};
 
 mod failing;
+mod poison;
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "letters", key = n)]

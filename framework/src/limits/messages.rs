@@ -2,8 +2,9 @@
 //! broker is checked where it is decoded.
 
 use crate::limits::Limits;
-use crate::outcome::Send;
+use crate::outcome::{Outcome, Send};
 use crate::outgoing::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, SendError};
+use crate::store::{OUTCOME_BYTES_MAX, outcome_bytes};
 
 /// What a message may have.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +38,18 @@ impl MessageLimits {
         headers_max: usize::MAX,
         headers_bytes_max: HEADERS_BYTES_MAX,
     };
+
+    /// Refuses an outcome of which a message has more, or all of it together more than a commit
+    /// takes.
+    pub(crate) fn check_outcome(&self, outcome: &Outcome) -> Result<(), SendError> {
+        outcome.sends.iter().try_for_each(|message| self.check(message))?;
+        let (bytes, most) = (outcome_bytes(outcome), OUTCOME_BYTES_MAX);
+        if bytes > most {
+            let messages = outcome.sends.len();
+            return Err(SendError::Together { messages, bytes, most });
+        }
+        Ok(())
+    }
 
     /// Refuses a message that has more.
     pub(crate) fn check(&self, message: &Send) -> Result<(), SendError> {

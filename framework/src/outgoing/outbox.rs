@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::{SendError, Sends, check_name};
 use crate::message::{AsKey, Message};
 use crate::outcome::{Cancel, Release, Send};
-use crate::stream::Key;
+use crate::stream::{Key, check_key};
 
 /// Messages to be sent, in order: a handler's argument `&mut Outbox`, for sending in a loop.
 ///
@@ -110,6 +110,10 @@ impl Outbox {
             return;
         }
         let key = M::KEYED.then(|| Key::from(key.as_key()));
+        if let Err(source) = check_key(key.as_deref().unwrap_or_default()) {
+            self.failed.get_or_insert(SendError::Key { type_name: M::TYPE, source });
+            return;
+        }
         let (topic, type_name) = (topic.into(), Cow::Borrowed(M::TYPE));
         let cancel = Cancel { topic, type_name, key, name: name.into() };
         self.sends.retain(|send| !waits_as(send, &cancel));
