@@ -69,9 +69,7 @@ impl Consume {
             );
             now_ms.saturating_add(WAIT_MS)
         });
-        let is_idle =
-            self.state.lanes == 0 && self.state.uncommitted == 0 && !self.lanes.has_ready_suspect();
-        if is_idle && (until <= now_ms || !self.has_room()) {
+        if !self.is_probing() && (until <= now_ms || !self.has_room()) {
             self.end_probation();
         }
     }
@@ -86,9 +84,15 @@ impl Consume {
         );
     }
 
-    /// Until when what has not come is waited for.
+    /// Until when what has not come is waited for, while nothing runs alone: the end of that is
+    /// waited for, and no time.
     pub(super) fn probation_until(&self) -> Option<u64> {
-        self.probation.until_ms.filter(|_| self.is_probation())
+        self.probation.until_ms.filter(|_| self.is_probation() && !self.is_probing())
+    }
+
+    /// Whether what runs alone, or what became of it, is on its way.
+    fn is_probing(&self) -> bool {
+        self.state.lanes > 0 || self.state.uncommitted > 0 || self.lanes.has_ready_suspect()
     }
 
     /// More came: the rest is waited for anew.
