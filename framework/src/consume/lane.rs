@@ -208,7 +208,13 @@ impl Lanes {
     fn start_lane(&mut self, id: LaneId, most: usize) -> Option<Run> {
         let (mut number, now) = (self.next_number, self.now_ms);
         let lane = self.get_mut(id)?;
-        (lane.is_ready, lane.is_running) = (false, true);
+        lane.is_ready = false;
+        if lane.front(now) != Front::Run {
+            // The machine's clock was set back since it was found to be ready.
+            self.go_on(id);
+            return None;
+        }
+        lane.is_running = true;
         lane.since_ms = now;
         let (mut jobs, mut kept) = (VecDeque::new(), Vec::new());
         let mut bytes = 0;
@@ -324,7 +330,10 @@ impl Lanes {
             if lane.uncommitted > 0 {
                 return;
             }
-            let refused = std::mem::take(&mut lane.refused);
+            let mut refused = std::mem::take(&mut lane.refused);
+            // All that was on its way has come, also that which they wait for as kept deliveries.
+            let kept = refused.iter_mut().filter_map(|job| job.kept.as_mut());
+            kept.for_each(|kept| kept.uncommitted = 0);
             lane.put_back(refused.into());
             // What was read ahead is worth nothing: the store is asked again.
             lane.states.clear();
@@ -370,3 +379,6 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
