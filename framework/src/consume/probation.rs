@@ -11,6 +11,10 @@ use crate::stream::Position;
 /// How long the loop waits for records that ran when the process died, after the last that came.
 const WAIT_MS: u64 = 1_000;
 
+/// How long it waits for them in all, while others come: one that the broker has lost must not keep
+/// the others waiting.
+const WAIT_MAX_MS: u64 = 10_000;
+
 /// What is marked, and what is suspected.
 #[derive(Debug)]
 pub(crate) struct Probation {
@@ -18,6 +22,8 @@ pub(crate) struct Probation {
     suspects: Suspects,
     /// Until when those that have not come are waited for; not before the first look.
     until_ms: Option<u64>,
+    /// Until when at most.
+    until_max_ms: u64,
     /// How many lanes of each batch run.
     batches: FastMap<u64, usize>,
     next_batch: u64,
@@ -31,7 +37,7 @@ impl Probation {
             marks.acquit();
         }
         let batches = FastMap::default();
-        Probation { marks, suspects, until_ms: None, batches, next_batch: 0 }
+        Probation { marks, suspects, until_ms: None, until_max_ms: 0, batches, next_batch: 0 }
     }
 
     pub(crate) fn is_suspect(&self, position: &Position, handler: &str) -> bool {
@@ -67,6 +73,7 @@ impl Consume {
                 target: "endwise::probation", service = &*self.wiring.service, count,
                 "the process died: what ran then runs alone first",
             );
+            self.probation.until_max_ms = now_ms.saturating_add(WAIT_MAX_MS);
             now_ms.saturating_add(WAIT_MS)
         });
         if !self.is_probing() && (until <= now_ms || !self.has_room()) {
@@ -98,7 +105,8 @@ impl Consume {
     /// More came: the rest is waited for anew.
     pub(super) fn extend_probation(&mut self) {
         if let Some(until) = &mut self.probation.until_ms {
-            *until = self.clock.now_ms().saturating_add(WAIT_MS);
+            let later = self.clock.now_ms().saturating_add(WAIT_MS);
+            *until = later.min(self.probation.until_max_ms);
         }
     }
 

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::App;
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
-use crate::handler::{handler, handlers};
+use crate::handler::{Handlers, handler, handlers};
 use crate::prelude::{Message, State};
 use crate::service::{Service, Setting};
 use crate::store::memory::MemoryStore;
@@ -31,6 +31,19 @@ struct Read {
 #[handler(timeout = "1h")]
 async fn read(_: Letter, read: &mut Read, takes: &Duration) {
     tokio::time::sleep(*takes).await;
+    read.letters += 1;
+}
+
+/// Begins with the first handler, and never ends in the first process.
+#[handler(timeout = "1h")]
+async fn file(letter: Letter, takes: &Duration) {
+    if letter.key == "a" {
+        tokio::time::sleep(*takes).await;
+    }
+}
+
+#[handler(timeout = "1h", name = "read")]
+async fn skim(_: Letter, read: &mut Read) {
     read.letters += 1;
 }
 
@@ -54,8 +67,17 @@ struct World {
 }
 
 impl World {
-    async fn start(&self, takes: Duration) -> Service {
-        let app = App::new("post").provide(takes).handlers(handlers![read]);
+    fn new() -> Self {
+        World {
+            broker: MemoryBroker::new(1),
+            store: MemoryStore::new(1),
+            home: tempfile::tempdir().unwrap(),
+            clock: Clock::fixed(0),
+        }
+    }
+
+    async fn start(&self, handlers: Handlers, takes: Duration) -> Service {
+        let app = App::new("post").provide(takes).handlers(handlers);
         let store = Placed(self.store.clone(), self.home.path().to_owned());
         let setting = Setting { clock: self.clock.clone(), ..Setting::in_test(0) };
         app.start_in(Arc::new(self.broker.clone()), Box::new(store), setting).await.unwrap()
@@ -64,22 +86,51 @@ impl World {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_takes_long_is_waited_for_without_a_busy_loop() {
-    let world = World {
-        broker: MemoryBroker::new(1),
-        store: MemoryStore::new(1),
-        home: tempfile::tempdir().unwrap(),
-        clock: Clock::fixed(0),
-    };
-    let service = world.start(Duration::from_secs(60)).await;
+    let world = World::new();
+    let service = world.start(handlers![read], Duration::from_secs(60)).await;
     service.producer().send(Letter { key: "a".into() }).await.unwrap();
     tokio::time::sleep(Duration::from_secs(1)).await;
     // As a crash while it runs.
     drop(service);
-    let service = world.start(Duration::from_secs(60)).await;
+    let service = world.start(handlers![read], Duration::from_secs(60)).await;
     tokio::time::sleep(Duration::from_secs(59)).await;
     let reasons = service.ready().reasons;
     assert!(!reasons.is_empty(), "it is in probation");
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(service.state::<Read>("a").await.unwrap().unwrap().letters, 1);
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_done_of_a_message_in_part_is_not_waited_for() {
+    let world = World::new();
+    let service = world.start(handlers![skim, file], Duration::from_secs(600)).await;
+    service.producer().send(Letter { key: "a".into() }).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(service.state::<Read>("a").await.unwrap().unwrap().letters, 1);
+    drop(service);
+    let service = world.start(handlers![skim, file], Duration::ZERO).await;
+    for _ in 0..10 {
+        service.producer().send(Letter { key: "b".into() }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(service.state::<Read>("b").await.unwrap().map(|read| read.letters), Some(10));
+    service.stop().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_broker_has_lost_is_not_waited_for_while_others_come() {
+    let world = World::new();
+    let service = world.start(handlers![read], Duration::from_secs(600)).await;
+    service.producer().send(Letter { key: "a".into() }).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    drop(service);
+    let world = World { broker: MemoryBroker::new(1), ..world };
+    let service = world.start(handlers![read], Duration::ZERO).await;
+    for _ in 0..40 {
+        service.producer().send(Letter { key: "b".into() }).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    assert_eq!(service.state::<Read>("b").await.unwrap().map(|read| read.letters), Some(40));
     service.stop().await.unwrap();
 }
