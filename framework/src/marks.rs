@@ -113,7 +113,18 @@ impl Suspects {
             let (from, number) = mark::place(mark);
             done.get(&from).is_some_and(|done| done.contains(number))
         };
-        self.0.retain(|mark, _| kept.contains(mark) || !is_done(mark));
+        // Of a position that is done in part, only what is left may come again.
+        let half = recovered.pending.iter();
+        let half = half.filter_map(|(position, left)| Some((position, left, left.first()?)));
+        let (mut places, mut left_to_do) = (BTreeSet::new(), BTreeSet::new());
+        for (position, left, first) in half {
+            places.insert(mark::place(&mark(position, first)));
+            left_to_do.extend(left.iter().map(|handler| mark(position, handler)));
+        }
+        let is_over = |mark: &Mark| {
+            is_done(mark) || (places.contains(&mark::place(mark)) && !left_to_do.contains(mark))
+        };
+        self.0.retain(|mark, _| kept.contains(mark) || !is_over(mark));
     }
 
     /// Takes it off the list: it has been seen to.

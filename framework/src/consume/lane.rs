@@ -208,7 +208,13 @@ impl Lanes {
     fn start_lane(&mut self, id: LaneId, most: usize) -> Option<Run> {
         let (mut number, now) = (self.next_number, self.now_ms);
         let lane = self.get_mut(id)?;
-        (lane.is_ready, lane.is_running) = (false, true);
+        lane.is_ready = false;
+        if lane.front(now) != Front::Run {
+            // The machine's clock was set back since it was found to be ready.
+            self.go_on(id);
+            return None;
+        }
+        lane.is_running = true;
         lane.since_ms = now;
         let (mut jobs, mut kept) = (VecDeque::new(), Vec::new());
         let mut bytes = 0;
@@ -373,3 +379,6 @@ impl Lanes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,7 +9,7 @@ use crate::marks::{Company, Marks, Suspects};
 use crate::stream::Position;
 
 /// How long the loop waits for what ran when the process died, after the last of it that came or
-/// was done. Other records do not count, or a quiet service would wait for long.
+/// was done. Other records do not count: one that the broker has lost must not keep them waiting.
 const WAIT_MS: u64 = 5_000;
 
 /// What is marked, and what is suspected.
@@ -70,9 +70,7 @@ impl Consume {
             );
             now_ms.saturating_add(WAIT_MS)
         });
-        let is_idle =
-            self.state.lanes == 0 && self.state.uncommitted == 0 && !self.lanes.has_ready_suspect();
-        if is_idle && (until <= now_ms || !self.has_room()) {
+        if !self.is_probing() && (until <= now_ms || !self.has_room()) {
             self.end_probation();
         }
     }
@@ -87,9 +85,15 @@ impl Consume {
         );
     }
 
-    /// Until when what has not come is waited for.
+    /// Until when what has not come is waited for, while nothing runs alone: the end of that is
+    /// waited for, and no time.
     pub(super) fn probation_until(&self) -> Option<u64> {
-        self.probation.until_ms.filter(|_| self.is_probation())
+        self.probation.until_ms.filter(|_| self.is_probation() && !self.is_probing())
+    }
+
+    /// Whether what runs alone, or what became of it, is on its way.
+    fn is_probing(&self) -> bool {
+        self.state.lanes > 0 || self.state.uncommitted > 0 || self.lanes.has_ready_suspect()
     }
 
     /// One more came, or is done: the rest is waited for anew.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 mod failing;
 mod poison;
+mod probing;
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "letters", key = n)]
