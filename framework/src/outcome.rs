@@ -77,7 +77,27 @@ pub struct Cancel {
     pub name: Arc<str>,
 }
 
+/// What a message costs in a commit beside its own bytes, at most.
+const SEND_BYTES: usize = 1_024;
+
 impl Outcome {
+    /// How many bytes all of it has, about.
+    pub(crate) fn bytes(&self) -> usize {
+        let text = |text: Option<&str>| text.map_or(0, str::len);
+        let state = |change: &StateChange| match change {
+            StateChange::Put(value) => value.json.len(),
+            StateChange::Same | StateChange::Delete => 0,
+        };
+        let send = |send: &Send| {
+            let named = text(send.key.as_deref()) + text(send.name.as_deref());
+            SEND_BYTES + named + send.headers.as_bytes().len() + send.body.len()
+        };
+        let cancel = |cancel: &Cancel| cancel.name.len() + text(cancel.key.as_deref());
+        self.states.iter().map(state).sum::<usize>()
+            + self.sends.iter().map(send).sum::<usize>()
+            + self.cancels.iter().map(cancel).sum::<usize>()
+    }
+
     /// The messages that it sends.
     pub fn sends(&self) -> &[Send] {
         &self.sends

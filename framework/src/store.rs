@@ -42,7 +42,6 @@ pub use kept::{
     Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Wait,
 };
 pub use limits::LimitError;
-pub(crate) use limits::{OUTCOME_BYTES_MAX, outcome_bytes};
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]

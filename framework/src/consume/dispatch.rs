@@ -21,6 +21,7 @@ use crate::wiring::{Wired, Wiring};
 
 mod attempt;
 mod load;
+mod said;
 
 /// Messages that the runs of one task send, beyond which those that have not begun wait for the
 /// next time: by then the loop knows what is to be sent.

@@ -1,14 +1,7 @@
 //! Retry: a failed attempt → what its delivery waits for.
 
-use std::error::Error;
-
-use crate::error::is_mark;
 use crate::policy::{Gap, OnFailure};
 use crate::store::{How, Wait};
-
-/// How many errors of a chain are written down, and how many bytes of each.
-const ERRORS_MAX: usize = 8;
-const ERROR_BYTES_MAX: usize = 1_024;
 
 /// What a delivery waits for after its `attempts`th attempt has failed: its next one, or, given
 /// up, an operator. `is_late`: its lane has gone on without it before. `random` is uniform.
@@ -40,27 +33,6 @@ fn after(now_ms: u64, wait: std::time::Duration) -> u64 {
     now_ms.saturating_add(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX))
 }
 
-/// An error with its chain of sources, as it is written down; that it is marked permanent is said
-/// by how the attempt ended.
-pub(crate) fn errors(error: &(dyn Error + 'static)) -> Vec<String> {
-    let chain = std::iter::successors(Some(error), |&error| error.source());
-    chain
-        .filter(|error| !is_mark(*error))
-        .take(ERRORS_MAX)
-        .map(|error| cut(error.to_string()))
-        .collect()
-}
-
-/// The text, or as much of it as is written down.
-pub(crate) fn cut(mut text: String) -> String {
-    if text.len() > ERROR_BYTES_MAX {
-        let end = (0..=ERROR_BYTES_MAX - 3).rev().find(|at| text.is_char_boundary(*at));
-        text.truncate(end.unwrap_or(0));
-        text.push('…');
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -83,12 +55,5 @@ mod tests {
         assert_eq!(wait(How::Panicked, 3, false), dead(31_000));
         assert_eq!(wait(How::FailedForGood, 1, false), dead(31_000));
         assert_eq!(wait(How::Killed, 1, true), dead(0));
-    }
-
-    #[test]
-    fn a_long_error_is_cut_between_characters() {
-        let text = cut("ü".repeat(2_000));
-        assert!(text.len() <= ERROR_BYTES_MAX && text.ends_with("ü…"));
-        assert_eq!(cut("short".into()), "short");
     }
 }

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 mod failing;
 mod poison;
 mod probing;
+mod random;
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "letters", key = n)]

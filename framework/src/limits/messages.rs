@@ -4,7 +4,10 @@
 use crate::limits::Limits;
 use crate::outcome::{Outcome, Send};
 use crate::outgoing::{BODY_BYTES_MAX, HEADERS_BYTES_MAX, SendError};
-use crate::store::{OUTCOME_BYTES_MAX, outcome_bytes};
+
+/// The most bytes that one outcome may have: half of what a store takes in one commit, whatever
+/// else that commit takes.
+const OUTCOME_BYTES_MAX: usize = 64 << 20;
 
 /// What a message may have.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +46,7 @@ impl MessageLimits {
     /// takes.
     pub(crate) fn check_outcome(&self, outcome: &Outcome) -> Result<(), SendError> {
         outcome.sends.iter().try_for_each(|message| self.check(message))?;
-        let (bytes, most) = (outcome_bytes(outcome), OUTCOME_BYTES_MAX);
+        let (bytes, most) = (outcome.bytes(), OUTCOME_BYTES_MAX);
         if bytes > most {
             let messages = outcome.sends.len();
             return Err(SendError::Together { messages, bytes, most });

@@ -3,7 +3,7 @@
 
 use super::invalid::stored_bytes;
 use super::{Batch, Entry, Failure, Keep, Subject};
-use crate::outcome::{Cancel, Outcome, Release, Send as Message, StateChange};
+use crate::outcome::{Cancel, Release, Send as Message, StateChange};
 use crate::stream::KEY_BYTES_MAX as MESSAGE_KEY_BYTES_MAX;
 
 /// The longest key of a state and name of an intake source, in bytes; a zero byte counts twice.
@@ -28,10 +28,6 @@ pub(crate) const ENTRIES_MAX: usize = 16_384;
 
 /// The most bytes of a batch: values, messages, keys. A batch is one frame of a journal.
 pub(crate) const BATCH_BYTES_MAX: usize = 128 << 20;
-
-/// The most bytes that one outcome's states, messages and cancels may have together, so that a
-/// batch has room for it whatever else it takes.
-pub(crate) const OUTCOME_BYTES_MAX: usize = BATCH_BYTES_MAX / 2;
 
 /// The most runs of settled numbers that a stream or a partition may have; beyond it a batch is
 /// refused. In steady state there is one run: each further one is a hole between.
@@ -173,23 +169,6 @@ pub enum LimitError {
         /// The stream or partition.
         place: String,
     },
-}
-
-/// How many bytes an outcome takes of a batch, about.
-pub(crate) fn outcome_bytes(outcome: &Outcome) -> usize {
-    let text = |text: Option<&str>| text.map_or(0, str::len);
-    let state = |change: &StateChange| match change {
-        StateChange::Put(value) => value.json.len(),
-        StateChange::Same | StateChange::Delete => 0,
-    };
-    let send = |send: &Message| {
-        let named = text(send.key.as_deref()) + text(send.name.as_deref());
-        ENTRY_BYTES + named + send.headers.as_bytes().len() + send.body.len()
-    };
-    let cancel = |cancel: &Cancel| cancel.name.len() + text(cancel.key.as_deref());
-    outcome.states.iter().map(state).sum::<usize>()
-        + outcome.sends.iter().map(send).sum::<usize>()
-        + outcome.cancels.iter().map(cancel).sum::<usize>()
 }
 
 /// Whether a store can hold what is in a batch.

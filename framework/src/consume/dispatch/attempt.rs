@@ -14,10 +14,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use tower::ServiceExt;
 
-use super::Dispatcher;
+use super::{Dispatcher, said};
 use crate::clock::Clock;
 use crate::consume::lane::Job;
-use crate::consume::retry;
 use crate::delivery::Delivery;
 use crate::error::{BoxError, HandlerError};
 use crate::handling::handling;
@@ -61,7 +60,7 @@ pub(super) async fn attempt(
     match in_time(&dispatcher.clock, policy.timeout, watched).await {
         Some(Ok(Ok(outcome))) => {
             let within = dispatcher.limits.check_outcome(&outcome);
-            within.map(|()| outcome).map_err(|error| (How::Failed, retry::errors(&error)))
+            within.map(|()| outcome).map_err(|error| (How::Failed, said::errors(&error)))
         }
         Some(Ok(Err(error))) => Err(look_at(error, policy)),
         Some(Err(panic)) => Err(panicked(&*panic)),
@@ -90,7 +89,7 @@ fn look_at(error: BoxError, policy: &OnFailure) -> Failure {
             || is_unreadable(error.as_error())
             || policy.unless.as_ref().is_some_and(|unless| unless(&error));
         let how = if is_final { How::FailedForGood } else { How::Failed };
-        (how, retry::errors(error.as_error()))
+        (how, said::errors(error.as_error()))
     };
     catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|panic| panicked(&*panic))
 }
@@ -105,5 +104,5 @@ fn panicked(panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     let text = text.unwrap_or_else(|| "with something that is no text".to_owned());
-    (How::Panicked, vec![retry::cut(text)])
+    (How::Panicked, vec![said::cut(text)])
 }

@@ -28,9 +28,14 @@ struct Read {
     letters: u64,
 }
 
+/// Lets time pass: paused, it takes none.
+async fn pass(time: Duration) {
+    let _ = tokio::time::timeout(time, std::future::pending::<()>()).await;
+}
+
 #[handler(timeout = "1h")]
 async fn read(_: Letter, read: &mut Read, takes: &Duration) {
-    tokio::time::sleep(*takes).await;
+    pass(*takes).await;
     read.letters += 1;
 }
 
@@ -38,7 +43,7 @@ async fn read(_: Letter, read: &mut Read, takes: &Duration) {
 #[handler(timeout = "1h")]
 async fn file(letter: Letter, takes: &Duration) {
     if letter.key == "a" {
-        tokio::time::sleep(*takes).await;
+        pass(*takes).await;
     }
 }
 
@@ -89,14 +94,14 @@ async fn one_that_takes_long_is_waited_for_without_a_busy_loop() {
     let world = World::new();
     let service = world.start(handlers![read], Duration::from_secs(60)).await;
     service.producer().send(Letter { key: "a".into() }).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     // As a crash while it runs.
     drop(service);
     let service = world.start(handlers![read], Duration::from_secs(60)).await;
-    tokio::time::sleep(Duration::from_secs(59)).await;
+    pass(Duration::from_secs(59)).await;
     let reasons = service.ready().reasons;
     assert!(!reasons.is_empty(), "it is in probation");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    pass(Duration::from_secs(3)).await;
     assert_eq!(service.state::<Read>("a").await.unwrap().unwrap().letters, 1);
     service.stop().await.unwrap();
 }
@@ -106,13 +111,13 @@ async fn what_was_done_of_a_message_in_part_is_not_waited_for() {
     let world = World::new();
     let service = world.start(handlers![skim, file], Duration::from_secs(600)).await;
     service.producer().send(Letter { key: "a".into() }).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     assert_eq!(service.state::<Read>("a").await.unwrap().unwrap().letters, 1);
     drop(service);
     let service = world.start(handlers![skim, file], Duration::ZERO).await;
     for _ in 0..10 {
         service.producer().send(Letter { key: "b".into() }).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        pass(Duration::from_millis(500)).await;
     }
     assert_eq!(service.state::<Read>("b").await.unwrap().map(|read| read.letters), Some(10));
     service.stop().await.unwrap();
@@ -123,13 +128,13 @@ async fn what_the_broker_has_lost_is_not_waited_for_while_others_come() {
     let world = World::new();
     let service = world.start(handlers![read], Duration::from_secs(600)).await;
     service.producer().send(Letter { key: "a".into() }).await.unwrap();
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    pass(Duration::from_secs(1)).await;
     drop(service);
     let world = World { broker: MemoryBroker::new(1), ..world };
     let service = world.start(handlers![read], Duration::ZERO).await;
     for _ in 0..40 {
         service.producer().send(Letter { key: "b".into() }).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        pass(Duration::from_millis(500)).await;
     }
     assert_eq!(service.state::<Read>("b").await.unwrap().map(|read| read.letters), Some(40));
     service.stop().await.unwrap();
