@@ -74,7 +74,7 @@ impl World {
             ..Limits::default()
         };
         let drain = Duration::from_millis(dice.roll(3) * 700);
-        let setting = Setting { limits, drain, clock: clock.clone(), seed, ..Setting::default() };
+        let setting = Setting { limits, drain, clock: clock.clone(), seed };
         let moves = (0..MOVES).map(|number| Move {
             account: dice.roll(ACCOUNTS),
             number,
