@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use framework::Running;
 use framework::prelude::*;
 use framework::status::RunningStatus;
-use framework::Running;
 use futures::stream;
 use tokio::sync::Semaphore;
 
@@ -64,11 +64,37 @@ pub(crate) fn all() -> anyhow::Result<()> {
 pub(crate) async fn one(messages: u64) -> anyhow::Result<()> {
     let Flood { handled_then, end } = run(messages).await?;
     println!(
-        "flood of {messages:>9}: peak {:>4} MiB; in flight at most {} records, {} KiB; {handled_then} \
-         handled when the last was taken in",
+        "flood of {messages:>9}: peak {:>4} MiB; at most {} records and {} KiB in flight, {} in the \
+         outbox; {handled_then} were handled when the last was taken in",
         process::peak_mib()?,
         end.in_flight_most,
         end.in_flight_bytes_most >> 10,
+        end.outbox_most,
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use framework::Limits;
+
+    use super::*;
+
+    /// Messages from outside that may be on their way to the store beside the outbox's limit, and
+    /// as many again in the commit that is being written.
+    const ON_THEIR_WAY: usize = 2 * 8_192;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_a_fast_producer_sends_waits_outside_of_the_memory() {
+        const MESSAGES: u64 = 1_000_000;
+        let Flood { handled_then, end } = run(MESSAGES).await.unwrap();
+        assert!(handled_then <= MESSAGES / FASTER, "it was not faster: {handled_then}");
+        let handled: u64 = end.handlers.values().map(|handler| handler.handled).sum();
+        assert_eq!((handled, end.accepted, end.duplicates), (MESSAGES, MESSAGES, 0));
+        let limits = Limits::default();
+        let (records, bytes) = (end.in_flight_most as usize, end.in_flight_bytes_most as usize);
+        assert!(records < limits.in_flight_max + limits.fetch_max, "{end:?}");
+        assert!(bytes < limits.in_flight_bytes_max + limits.fetch_bytes_max, "{end:?}");
+        assert!(end.outbox_most as usize <= limits.outbox_max + ON_THEIR_WAY, "{end:?}");
+    }
 }

@@ -45,6 +45,8 @@ async fn main() -> anyhow::Result<()> {
         ["flood"] => flood::all(),
         ["flood", count] => flood::one(count.parse()?).await,
         ["trouble"] => trouble::all().await,
+        ["trouble", "none"] => trouble::one(trouble::Weather::Calm).await,
+        ["trouble", "some"] => trouble::one(trouble::Weather::Trouble).await,
         ["timers"] => timers::all(),
         ["timers", "fill", home] => timers::fill(Path::new(home)).await,
         ["timers", "start", home] => timers::start(Path::new(home)).await,

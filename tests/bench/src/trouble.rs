@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use framework::prelude::*;
 use framework::{Limits, Running};
@@ -26,7 +26,7 @@ const ROUNDS: usize = 5;
 
 /// Whether messages of troubled keys fail.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Weather {
+pub(crate) enum Weather {
     Calm,
     Trouble,
 }
@@ -87,10 +87,19 @@ pub(crate) async fn all() -> anyhow::Result<()> {
     for round in 1..=ROUNDS {
         let calm = run(Weather::Calm).await?;
         let trouble = run(Weather::Trouble).await?;
-        println!("round {round}: healthy keys {calm:>9.0}/s, in trouble {trouble:>9.0}/s, ratio {:.3}", trouble / calm);
+        println!(
+            "round {round}: healthy keys {calm:>9.0}/s, in trouble {trouble:>9.0}/s, ratio {:.3}",
+            trouble / calm
+        );
         ratios.push(trouble / calm);
     }
     println!("median:  ratio {:.3}", median(ratios));
+    Ok(())
+}
+
+/// One run, to look at by itself.
+pub(crate) async fn one(weather: Weather) -> anyhow::Result<()> {
+    println!("healthy keys {:>9.0}/s", run(weather).await?);
     Ok(())
 }
 
