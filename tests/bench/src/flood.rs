@@ -40,7 +40,7 @@ pub(crate) async fn run(messages: u64) -> anyhow::Result<Flood> {
     let mut running = Running::start(home.path(), [app]).await?;
     let service = running.service("slow").ok_or_else(|| anyhow::anyhow!("it does not run"))?;
     let paced = (0..messages).map(|number| {
-        if number % FASTER == 0 {
+        if number.is_multiple_of(FASTER) {
             pace.add_permits(1);
         }
         (number, body(number))

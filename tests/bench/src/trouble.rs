@@ -72,13 +72,13 @@ async fn number(message: Counted, day: &Day, numbered: &mut Numbered) -> Result<
 
 /// Whether a message's key is in trouble.
 fn is_troubled(number: u64) -> bool {
-    key_of(number) % KEYS_A_TROUBLED == 0
+    key_of(number).is_multiple_of(KEYS_A_TROUBLED)
 }
 
 /// How a message about such a key fails.
 fn fault(number: u64) -> Option<u64> {
     let draw = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
-    (draw % MESSAGES_A_FAILURE == 0).then_some(draw / MESSAGES_A_FAILURE % 3)
+    draw.is_multiple_of(MESSAGES_A_FAILURE).then_some(draw / MESSAGES_A_FAILURE % 3)
 }
 
 /// Prints what trouble costs.
