@@ -176,6 +176,9 @@ pub struct RunningStatus {
     pub in_flight_most: u64,
     /// The most bytes in flight since the start.
     pub in_flight_bytes_most: u64,
+    /// The most messages at a time that were committed and not confirmed by the broker, since the
+    /// start.
+    pub outbox_most: u64,
     /// Records that came from the broker since the start.
     pub fetched: u64,
     /// Of these, further copies of a message.

@@ -29,6 +29,8 @@ pub(crate) struct Vitals {
     pub(crate) in_flight: Gauge,
     /// Their bytes.
     pub(crate) in_flight_bytes: Gauge,
+    /// Messages that are committed and that the broker has not confirmed, after each commit.
+    pub(crate) outbox: Gauge,
     /// It was told to stop.
     pub(crate) stopping: Flag,
     /// It has ended, whatever the reason.

@@ -226,6 +226,7 @@ impl Committer {
     fn hand_on(&self, waiting: Vec<Waiting>, durable: Durable) -> Result<(), RunError> {
         // First what has to be sent: whoever sees a record settled sees its messages open.
         self.open.send_modify(|open| *open += durable.sent.len());
+        self.vitals.outbox.set(*self.open.borrow());
         self.counts.outbox().add(durable.sent.len());
         self.vitals.totals.send_replace(durable.totals);
         self.due.made(durable.due_ms);

@@ -119,6 +119,7 @@ impl Live {
             in_flight_bytes: vitals.in_flight_bytes.now() as u64,
             in_flight_most: vitals.in_flight.most() as u64,
             in_flight_bytes_most: vitals.in_flight_bytes.most() as u64,
+            outbox_most: vitals.outbox.most() as u64,
             fetched: counts.fetched(),
             duplicates: counts.duplicates(),
             accepted: counts.accepted(),

@@ -49,9 +49,14 @@ pub(super) type Rows = BTreeMap<RowId, Row>;
 #[derive(Debug, Default)]
 pub(super) struct Layers {
     active: Rows,
+    /// About how many bytes the active rows take.
+    active_bytes: usize,
     /// What the last checkpoint writes, as for the states.
     frozen: Arc<Rows>,
 }
+
+/// What a row in memory takes beside its value.
+const ROW_BYTES: usize = 160;
 
 impl Row {
     /// Its value, if it is there.
@@ -73,21 +78,33 @@ impl Layers {
     pub(super) fn put(&mut self, id: RowId, value: Bytes, used: Used) {
         let is_new = used == Used::Never && self.get(id).is_none();
         let row = if is_new { Row::New(value) } else { Row::Put(value) };
-        self.active.insert(id, row);
+        self.active_bytes += bytes_of(&row);
+        let before = self.active.insert(id, row);
+        self.active_bytes -= before.as_ref().map_or(0, bytes_of);
     }
 
     /// Removes a row. One that came since the last checkpoint leaves nothing to write.
     pub(super) fn remove(&mut self, id: RowId) {
-        match self.active.get(&id) {
-            Some(Row::New(_)) => drop(self.active.remove(&id)),
-            _ => drop(self.active.insert(id, Row::Gone)),
-        }
+        let before = match self.active.get(&id) {
+            Some(Row::New(_)) => self.active.remove(&id),
+            _ => {
+                self.active_bytes += ROW_BYTES;
+                self.active.insert(id, Row::Gone)
+            }
+        };
+        self.active_bytes -= before.as_ref().map_or(0, bytes_of);
+    }
+
+    /// About how many bytes the rows take that no checkpoint has begun to write.
+    pub(super) fn active_bytes(&self) -> usize {
+        self.active_bytes
     }
 
     /// Sets the rows aside that a checkpoint is going to write; also what the last one wrote, to
     /// be dropped where nobody waits.
     pub(super) fn freeze(&mut self) -> (Arc<Rows>, Arc<Rows>) {
         let frozen = Arc::new(std::mem::take(&mut self.active));
+        self.active_bytes = 0;
         let written = std::mem::replace(&mut self.frozen, Arc::clone(&frozen));
         (frozen, written)
     }
@@ -111,6 +128,10 @@ impl Layers {
         let row = |id| Some((id, self.get(id)??.clone()));
         ids.into_iter().filter_map(row).take(most).collect()
     }
+}
+
+fn bytes_of(row: &Row) -> usize {
+    ROW_BYTES + row.value().map_or(0, Bytes::len)
 }
 
 #[cfg(test)]
@@ -145,8 +166,10 @@ mod tests {
         assert_eq!(layers.get(id(7)), None);
         // What came and went between two checkpoints leaves nothing to write.
         layers.remove(id(9));
+        assert_eq!(layers.active_bytes(), 2 * ROW_BYTES + 3);
         let (frozen, written) = layers.freeze();
         assert_eq!((frozen.len(), written.len()), (2, 6));
+        assert_eq!(layers.active_bytes(), 0);
         assert_eq!(firsts(&layers, None, 10), [3], "the rest lies behind");
     }
 }

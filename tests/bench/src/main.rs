@@ -1,53 +1,60 @@
-//! The framework beside a plain loop, both durable, in one run: `cargo run --release -p
-//! endwise-bench`. Machines differ and are noisy; the ratio is what to compare.
+//! What the framework costs: `cargo run --release -p endwise-bench -- CASE`. Machines differ and
+//! are noisy; a ratio of two things that take turns in one run is what to compare.
 //!
-//! Both count the messages of 10,000 keys, 200 bytes of JSON each, and send one message on for
-//! each. The loop does it in one thread: decode, look up, count, emit, one log, a sync a thousand.
-//! The framework does it from the producer to the handled record: two commits and a trip through
-//! the broker.
+//! | case | what it prints |
+//! |---|---|
+//! | none | messages a second, beside a plain loop that is as durable |
+//! | `flood` | the peak of memory with a producer ten times as fast as its handler |
+//! | `trouble` | what is left of the healthy keys' messages a second when others fail and hang |
+//! | `timers` | start time and peak of memory with 1,000,000 messages that wait for their time |
+//! | `kept` | the same with 99,000 deliveries that are dead letters or wait behind one |
+//!
+//! All messages are about 10,000 keys, and have about 200 bytes of JSON.
 
-use std::time::Instant;
+use std::path::Path;
 
-mod ours;
-mod plain;
+use framework::prelude::*;
+
+mod beside;
+mod flood;
+mod kept;
+mod process;
+mod timers;
+mod trouble;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Messages of a round.
-const MESSAGES: u64 = 200_000;
-/// Keys that they are about.
+/// Keys that the messages are about.
 const KEYS: u64 = 10_000;
-/// Rounds; the loop and the framework take turns, so that both meet the same noise.
-const ROUNDS: usize = 5;
+
+#[derive(Message, Serialize, Deserialize)]
+#[message(topic = "counted", key = key)]
+struct Counted {
+    key: String,
+    number: u64,
+    text: String,
+}
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
-    let (mut plain_rates, mut our_rates, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
-    for round in 1..=ROUNDS {
-        let plain = rate(plain::run)?;
-        let started = Instant::now();
-        let took = ours::run().await?;
-        let (ours, whole) = (MESSAGES as f64 / took.as_secs_f64(), started.elapsed());
-        println!(
-            "round {round}: plain loop {plain:>9.0}/s, endwise {ours:>9.0}/s ({:.2} s with start \
-             and stop), ratio {:.3}",
-            whole.as_secs_f64(),
-            ours / plain
-        );
-        plain_rates.push(plain);
-        our_rates.push(ours);
-        ratios.push(ours / plain);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match *words {
+        [] => beside::all().await,
+        ["flood"] => flood::all(),
+        ["flood", count] => flood::one(count.parse()?).await,
+        ["trouble"] => trouble::all().await,
+        ["trouble", "none"] => trouble::one(trouble::Weather::Calm).await,
+        ["trouble", "some"] => trouble::one(trouble::Weather::Trouble).await,
+        ["timers"] => timers::all(),
+        ["timers", "fill", home] => timers::fill(Path::new(home)).await,
+        ["timers", "start", home] => timers::start(Path::new(home)).await,
+        ["kept"] => kept::all(),
+        ["kept", "fill", home] => kept::fill(Path::new(home)).await,
+        ["kept", "start", home] => kept::start(Path::new(home)).await,
+        _ => anyhow::bail!("say nothing, or one of: flood, trouble, timers, kept"),
     }
-    let (plain, ours, ratio) = (median(plain_rates), median(our_rates), median(ratios));
-    println!("median:  plain loop {plain:>9.0}/s, endwise {ours:>9.0}/s, ratio {ratio:.3}");
-    Ok(())
-}
-
-fn rate(run: impl FnOnce() -> anyhow::Result<()>) -> anyhow::Result<f64> {
-    let started = Instant::now();
-    run()?;
-    Ok(MESSAGES as f64 / started.elapsed().as_secs_f64())
 }
 
 fn median(mut values: Vec<f64>) -> f64 {
@@ -55,15 +62,18 @@ fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or_default()
 }
 
+/// The key of message `number`, as a number.
+fn key_of(number: u64) -> u64 {
+    number.wrapping_mul(2_654_435_761) % KEYS
+}
+
 /// The body of message `number`: about 200 bytes of JSON.
 fn body(number: u64) -> Counted {
     Counted {
-        key: format!("key-{:05}", number.wrapping_mul(2_654_435_761) % KEYS),
+        key: format!("key-{:05}", key_of(number)),
         number,
         text: "the quick brown fox jumps over the lazy dog, and then it does so again; the dog \
                sleeps on, for it has seen all this before"
             .into(),
     }
 }
-
-use ours::Counted;

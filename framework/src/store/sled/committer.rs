@@ -52,6 +52,13 @@ pub(super) struct Decided {
 /// `HEAD` is synced when so much time has passed since it was, and something is committed.
 const HEAD_SYNC_MS: u64 = 1_000;
 
+/// Rows of that many bytes begin a checkpoint, even if no segment is full: an opening has in memory
+/// what none has written, and a million timers are to fit there.
+const ROWS_BYTES: usize = 16 << 20;
+
+/// While the rows of a checkpoint are being written, that many bytes of others may come.
+const ROWS_BYTES_MAX: usize = 2 * ROWS_BYTES;
+
 /// Why a frame is not durable.
 enum WriteError {
     Encoding(postcard::Error),
@@ -143,11 +150,18 @@ impl OpenSled {
         blocking(read).await.map_err(StoreError::failed)?
     }
 
-    /// Begins a checkpoint if a segment was filled since the last one and none is being written.
+    /// Bytes of rows that no checkpoint has begun to write.
+    fn rows_bytes(&self) -> usize {
+        self.tables.shared.read().rows.active_bytes()
+    }
+
+    /// Begins a checkpoint if a segment was filled since the last one, or there are many new rows,
+    /// and none is being written.
     fn begin_checkpoint(&mut self) -> Result<(), StoreError> {
         let Some(files) = &self.files else { return Ok(()) };
         let newest = files.journal.segments().last().map_or(0, |segment| segment.number);
-        if !self.checkpoint.is_empty() || newest <= self.checkpointed {
+        let is_due = newest > self.checkpointed || self.rows_bytes() >= ROWS_BYTES;
+        if !self.checkpoint.is_empty() || !is_due {
             return Ok(());
         }
         self.checkpointed = newest;
@@ -168,10 +182,10 @@ impl OpenSled {
     }
 
     /// Drops the segments that a checkpoint has made needless, once it has ended. Waits for it
-    /// while the journal has more segments than it may have.
+    /// while the journal has more segments than it may have, or the memory more rows.
     pub(super) async fn end_checkpoint(&mut self, segments_max: usize) -> Result<(), StoreError> {
         let segments = self.files.as_ref().map_or(0, |files| files.journal.segments().len());
-        let ended = if segments > segments_max {
+        let ended = if segments > segments_max || self.rows_bytes() > ROWS_BYTES_MAX {
             self.checkpoint.ended().await
         } else {
             self.checkpoint.ended_now()

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 use std::fs::OpenOptions;
 use std::io::Write;
 
-use super::{Counted, MESSAGES, body};
+use super::MESSAGES;
+use crate::{Counted, body};
 
 /// Messages of a sync.
 const GROUP: u64 = 1_000;

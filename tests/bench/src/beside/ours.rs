@@ -6,15 +6,8 @@ use framework::Running;
 use framework::prelude::*;
 use futures::stream;
 
-use super::{MESSAGES, body};
-
-#[derive(Message, Serialize, Deserialize)]
-#[message(topic = "counted", key = key)]
-pub(crate) struct Counted {
-    pub(crate) key: String,
-    pub(crate) number: u64,
-    pub(crate) text: String,
-}
+use super::MESSAGES;
+use crate::{Counted, body};
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "totals", key = key)]
