@@ -109,6 +109,12 @@ impl Consume {
         loop {
             self.look()?;
             if self.has_ended() {
+                // What ended at the very deadline is committed too.
+                let ended = self.ended.take_now(usize::MAX);
+                if !ended.is_empty() {
+                    self.on_ended(ended)?;
+                    continue;
+                }
                 self.close_marks();
                 return Ok(());
             }

@@ -94,7 +94,6 @@ impl<T> Queue<T> {
     }
 
     /// Takes up to `most` items that are there.
-    #[cfg(test)]
     pub(crate) fn take_now(&self, most: usize) -> Vec<T> {
         self.take_weighed_now(most, |_| 1)
     }

@@ -10,6 +10,9 @@ mod cron;
 
 pub(crate) use cron::Times;
 
+/// How the intake sources begin by which schedules number their ticks.
+pub(crate) const EVERY: &str = "every/";
+
 /// A message that is sent again and again, at the times of a cron expression.
 ///
 /// ```

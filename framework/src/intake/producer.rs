@@ -13,6 +13,7 @@ use crate::limits::{Limits, MessageLimits};
 use crate::message::Message;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
+use crate::schedule::EVERY;
 use crate::store::{Reader, StoreError, Verdict};
 use crate::stream::{KeyTooLong, check_key};
 
@@ -78,6 +79,12 @@ pub enum IntakeError {
     /// The source's name is too long.
     #[error("the name of a source: {0}")]
     Source(#[from] KeyTooLong),
+    /// The source's name is a schedule's.
+    #[error("{name:?} cannot name a source: names that begin with {EVERY:?} are schedules'")]
+    Reserved {
+        /// The name.
+        name: String,
+    },
     /// Too many messages wait to be taken in.
     #[error("{max} messages wait to be taken in: await those sends first")]
     Busy {
@@ -139,7 +146,7 @@ impl Producer {
         message: I,
     ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
         let entered = || {
-            check_key(source)?;
+            check_source(source)?;
             let message = self.encode(message.into())?;
             self.enter(vec![Numbered { from: Some((Arc::from(source), number)), message }])
         };
@@ -160,7 +167,7 @@ impl Producer {
         source: &str,
         messages: impl Stream<Item = (u64, M)>,
     ) -> Result<Sent, IntakeError> {
-        check_key(source)?;
+        check_source(source)?;
         let source: Arc<str> = source.into();
         let mut groups = pin!(messages.ready_chunks(CHUNK.min(self.waiting_max)));
         let (mut replies, mut sent, mut failed) = (FuturesOrdered::new(), Sent::default(), None);
@@ -243,6 +250,14 @@ impl Producer {
         self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: self.waiting_max })?;
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }
+}
+
+/// Refuses the name of a source that is too long, or a schedule's.
+fn check_source(source: &str) -> Result<(), IntakeError> {
+    if source.starts_with(EVERY) {
+        return Err(IntakeError::Reserved { name: source.into() });
+    }
+    Ok(check_key(source)?)
 }
 
 /// How many of these messages go together: those of 4 MiB, and at least one.

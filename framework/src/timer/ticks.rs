@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::outcome::Send;
-use crate::schedule::{CatchUp, Times};
+use crate::schedule::{CatchUp, EVERY, Times};
 use crate::store::{Entry, Subject};
 
 /// How many times that were missed are made up for.
@@ -23,7 +23,7 @@ pub(crate) struct Ticks {
 
 impl Ticks {
     pub(crate) fn new(name: &str, times: Times, catch_up: CatchUp, message: Send) -> Self {
-        let source = format!("every/{name}").into();
+        let source = format!("{EVERY}{name}").into();
         Ticks { source, times, catch_up, message, next_ms: None }
     }
 

@@ -117,3 +117,11 @@ async fn whoever_waits_is_told_when_the_service_ends() -> anyhow::Result<()> {
     assert!(ended(in_time(send(&producer)).await), "after a failure");
     Ok(())
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_schedules_source_is_its_own() -> anyhow::Result<()> {
+    let bank = TestApp::start(app()).await?;
+    let refused = bank.service().producer().send_from("every/night", 1, deposit_of("a", 1)).await;
+    assert!(matches!(refused, Err(IntakeError::Reserved { .. })), "{refused:?}");
+    Ok(())
+}
