@@ -200,8 +200,15 @@ impl Consume {
             && self.state.kept_bytes < self.limits.in_flight_bytes_max
         {
             let most = self.limits.task_lanes_max.min(self.limits.lanes_max - self.state.lanes);
-            let lanes = &mut self.lanes;
-            let runs: Vec<Run> = std::iter::from_fn(|| lanes.start()).take(most).collect();
+            // A run's kept messages are read for it, so each counts before the next one begins.
+            let (lanes, limit) = (&mut self.lanes, self.limits.in_flight_bytes_max);
+            let mut bytes = self.state.kept_bytes;
+            let next = || {
+                let run = if bytes < limit { lanes.start()? } else { return None };
+                bytes += run.kept_bytes();
+                Some(run)
+            };
+            let runs: Vec<Run> = std::iter::from_fn(next).take(most).collect();
             self.start_runs(runs);
         }
     }
