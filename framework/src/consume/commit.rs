@@ -207,8 +207,13 @@ impl Committer {
                 }
                 Err(CommitError::NoRoom(what)) => {
                     tries += u32::from(*self.stop.borrow());
+                    if !self.vitals.no_room.is_set() {
+                        tracing::warn!(
+                            target: "endwise::commit", %what,
+                            "the store has no room: commits wait until there is some",
+                        );
+                    }
                     self.vitals.no_room.set(true);
-                    tracing::warn!(target: "endwise::commit", %what, "no room, trying again");
                     self.clock.sleep(NO_ROOM_PAUSE).await;
                     continue;
                 }
