@@ -36,8 +36,7 @@ impl Trouble {
     /// The answer was to another question.
     fn unlike() -> Self {
         Trouble::Failed(
-            "the answer does not fit the question: is the tool of the service's \
-                         version?"
+            "the answer does not fit the question: is the tool of the service's version?"
                 .to_owned(),
         )
     }
@@ -73,8 +72,7 @@ pub async fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
     let mut printed = Printed::default();
     let came = run(args, &mut printed).await;
     let is_out = printed.flush();
-    match came {
-        Ok(_) if !is_out => ExitCode::from(1),
+    match came.and_then(|came| is_out.map(|()| came)) {
         Ok(Came::Done) => ExitCode::SUCCESS,
         Ok(Came::InPart) => ExitCode::from(1),
         Ok(Came::NothingMatched) => ExitCode::from(3),

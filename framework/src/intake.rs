@@ -104,7 +104,7 @@ impl Intake {
             let permit = Arc::clone(committing).acquire_many_owned(weight).await;
             // The semaphore is never closed.
             let Ok(permit) = permit else { return Ok(()) };
-            self.work.push([Work::Intake(entries, reply, permit)])?;
+            self.work.push([Work::Intake(entries, reply, Some(permit))])?;
             drop(places);
         }
         Ok(())

@@ -72,6 +72,10 @@ impl fmt::Display for Readiness {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Reason::Probation { left: 1 } => f.write_str(
+                "a message that ran when its process died runs alone first, to find whether it \
+                 killed it",
+            ),
             Reason::Probation { left } => write!(
                 f,
                 "{left} messages that ran when its process died run alone first, so that the one \

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use crate::broker::Broker;
 use crate::clock::Clock;
@@ -128,11 +128,8 @@ impl Timer {
         while !entries.is_empty() {
             let room = self.room().await?;
             let rest = entries.split_off(fits(&entries, room));
-            let Ok(permit) = Arc::new(Semaphore::new(1)).acquire_owned().await else {
-                return Ok(Err(Ended));
-            };
             let (reply, verdicts) = oneshot::channel();
-            self.work.push([Work::Intake(entries, reply, permit)])?;
+            self.work.push([Work::Intake(entries, reply, None)])?;
             if verdicts.await.is_err() {
                 return Ok(Err(Ended));
             }

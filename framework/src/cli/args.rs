@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 
 use super::words::Moment;
@@ -51,7 +52,8 @@ pub(super) enum Letters {
         #[arg(long)]
         invalid: bool,
         /// At most so many
-        #[arg(long, value_name = "N", default_value_t = 100)]
+        #[arg(long, value_name = "N", default_value_t = 100,
+              value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
         limit: usize,
         /// Only higher numbers than this one, to read a list on
         #[arg(long, value_name = "NUMBER")]

@@ -1,6 +1,6 @@
 //! What is printed, in colours on a terminal alone (and not with `NO_COLOR`).
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 
 use clap::builder::styling::{AnsiColor, Style};
 use serde::Serialize;
@@ -37,10 +37,15 @@ impl Printed {
         Ok(())
     }
 
-    /// Prints it; whether it went out. Nobody may be reading any more: `endwise … | head`.
-    pub(super) fn flush(&self) -> bool {
+    /// Prints it. Who reads it may have seen enough, as in `endwise … | head`: that is no error.
+    pub(super) fn flush(&self) -> Result<(), Trouble> {
         let mut out = anstream::stdout().lock();
-        out.write_all(self.0.as_bytes()).and_then(|()| out.flush()).is_ok()
+        match out.write_all(self.0.as_bytes()).and_then(|()| out.flush()) {
+            Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+                Err(Trouble::Failed(format!("the answer cannot be printed: {error}")))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

@@ -61,7 +61,7 @@ fn in_flight(running: &RunningStatus, printed: &mut Printed) {
     let RunningStatus { in_flight, in_flight_bytes, in_flight_most, in_flight_bytes_most, .. } =
         running;
     let now = format!("{}, {}", count(*in_flight, "record"), bytes(*in_flight_bytes));
-    let most = format!("(at most {in_flight_most}, {})", bytes(*in_flight_bytes_most));
+    let most = format!("(most so far {in_flight_most}, {})", bytes(*in_flight_bytes_most));
     printed.field("in flight", &format!("{now} {most}"));
     if let Some(lag) = running.lag {
         printed.field("lag", &count(lag, "record"));

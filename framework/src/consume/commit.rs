@@ -40,8 +40,9 @@ const STOPPING_TRIES: u32 = 50;
 pub(crate) enum Work {
     /// An outcome.
     Outcome(Entry, Ticket),
-    /// Messages from outside; the answer is what became of each.
-    Intake(Vec<Entry>, oneshot::Sender<Vec<Verdict>>, OwnedSemaphorePermit),
+    /// Messages from outside, with the place that they took on their way here, or from the timer,
+    /// without; the answer is what became of each.
+    Intake(Vec<Entry>, oneshot::Sender<Vec<Verdict>>, Option<OwnedSemaphorePermit>),
     /// The broker has these streams through these sequences.
     Confirmed(Vec<(Arc<StreamId>, u64)>),
     /// There will be no more: commit what is there and close the store.
@@ -154,7 +155,7 @@ struct Group {
 enum Waiting {
     Ticket(Ticket, Vec<RecordRef>),
     /// As many entries, one answer.
-    Intake(usize, oneshot::Sender<Vec<Verdict>>, OwnedSemaphorePermit),
+    Intake(usize, oneshot::Sender<Vec<Verdict>>, Option<OwnedSemaphorePermit>),
 }
 
 impl Committer {
@@ -207,8 +208,13 @@ impl Committer {
                 }
                 Err(CommitError::NoRoom(what)) => {
                     tries += u32::from(*self.stop.borrow());
+                    if !self.vitals.no_room.is_set() {
+                        tracing::warn!(
+                            target: "endwise::commit", %what,
+                            "the store has no room: commits wait until there is some",
+                        );
+                    }
                     self.vitals.no_room.set(true);
-                    tracing::warn!(target: "endwise::commit", %what, "no room, trying again");
                     self.clock.sleep(NO_ROOM_PAUSE).await;
                     continue;
                 }
@@ -235,10 +241,13 @@ impl Committer {
         let mut settled = Vec::with_capacity(waiting.len());
         for waiting in waiting {
             match waiting {
-                Waiting::Intake(count, reply, _permit) => {
+                Waiting::Intake(count, reply, place) => {
                     let verdicts: Vec<Verdict> = verdicts.by_ref().take(count).collect();
-                    let accepted = verdicts.iter().filter(|verdict| **verdict == Verdict::Applied);
-                    self.counts.count_accepted(accepted.count() as u64);
+                    if place.is_some() {
+                        let accepted =
+                            verdicts.iter().filter(|verdict| **verdict == Verdict::Applied);
+                        self.counts.count_accepted(accepted.count() as u64);
+                    }
                     // Whoever sent it may have gone; the message is durable all the same.
                     let _ = reply.send(verdicts);
                 }
@@ -269,8 +278,8 @@ impl Group {
                 self.tickets.push(Waiting::Ticket(ticket, entry.done.clone()));
                 self.batch.entries.push(entry);
             }
-            Work::Intake(entries, reply, permit) => {
-                self.tickets.push(Waiting::Intake(entries.len(), reply, permit));
+            Work::Intake(entries, reply, place) => {
+                self.tickets.push(Waiting::Intake(entries.len(), reply, place));
                 self.batch.entries.extend(entries);
             }
             Work::Confirmed(streams) => self.confirmed.extend(streams),

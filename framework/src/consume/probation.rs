@@ -160,11 +160,12 @@ impl Consume {
 
     fn clear_one(&mut self, position: &Position, handler: usize) {
         let Some(name) = self.wiring.name(handler) else { return };
-        if self.probation.suspects.contains(position, &name) {
-            self.extend_probation();
-        }
-        self.probation.suspects.remove(position, &name);
         self.probation.marks.forget(position, &name);
+        if !self.probation.suspects.contains(position, &name) {
+            return;
+        }
+        self.extend_probation();
+        self.probation.suspects.remove(position, &name);
         if self.probation.suspects.is_empty() && self.probation.until_ms.is_some() {
             self.end_probation();
         }

@@ -225,9 +225,7 @@ impl<D: Disk> Journal<D> {
         if self.tail.is_closed || (is_too_large && self.tail.end > FRAMES_AT) {
             self.enter_segment()?;
         }
-        if length < WRITE_THROUGH_BYTES {
-            self.fill_ahead(size)?;
-        }
+        self.fill_ahead(size)?;
         let header = frame::Header {
             length: length_field,
             payload_crc: frame::crc(self.options.store, parts),
@@ -283,14 +281,14 @@ impl<D: Disk> Journal<D> {
         Ok(())
     }
 
-    /// Writes zeros where the next `size` bytes and more will come. A full disk shows here, before
-    /// any byte of the frame.
+    /// Writes zeros where the next `size` bytes, the end behind them, and more will come. A full
+    /// disk shows here, before any byte of the frame.
     fn fill_ahead(&mut self, size: u64) -> Result<(), JournalError> {
-        let wanted = self.tail.end + size;
+        let wanted = self.tail.end + size + END.len() as u64;
         if self.options.zero_ahead_bytes == 0 || wanted <= self.tail.filled {
             return Ok(());
         }
-        // A large frame, or those before, may have grown the file without zeros.
+        // Those before may have grown the file without zeros.
         let from = self.tail.filled.max(self.tail.end);
         let ahead = from.saturating_add(self.options.zero_ahead_bytes);
         let to = ahead.min(self.options.segment_bytes).max(wanted);

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use framework::status::Reason;
 use framework::{Config, Limits};
-use service::{Bank, dead_of, numbers, tool};
+use service::{Bank, dead_of, numbers, seen_enough, tool};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
@@ -23,6 +23,8 @@ async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
         assert!(status.out.contains(part), "{part}: {}", status.out);
     }
     assert!(!status.out.contains('\u{1b}'), "no colours but on a terminal");
+
+    assert!(seen_enough(&dir).await?.success(), "who reads may go when it has seen enough");
 
     let listed = tool(&["dead-letters", "list"], &dir, &[]).await?;
     assert!(listed.out.contains("failed for good after 1 attempt: -2 is refused"), "{listed:?}");

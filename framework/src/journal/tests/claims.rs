@@ -48,6 +48,23 @@ fn what_was_synced_is_replayed_from_where_it_is_asked() {
 }
 
 #[test]
+fn a_sync_needs_no_room_beyond_what_the_append_has_found() {
+    let home = tempfile::tempdir().unwrap();
+    let mut journal = new_journal(home.path());
+    let bytes = |journal: &Journal| {
+        let number = journal.segments().last().unwrap().number;
+        std::fs::metadata(crate::journal::segment::path(home.path(), number)).unwrap().len()
+    };
+    // Small ones, of which some end where the segment does, and some that have one of their own.
+    for size in (0..1_500).map(|n| 8 + n % 9).chain([20 << 10, 40, 2 << 20, 40]) {
+        journal.append(&vec![7; size]).unwrap();
+        let found = bytes(&journal);
+        journal.sync(HeadSync::Write).unwrap();
+        assert_eq!(bytes(&journal), found, "a frame of {size} bytes");
+    }
+}
+
+#[test]
 fn large_frames_are_written_through_and_get_segments_of_their_own() {
     let home = tempfile::tempdir().unwrap();
     let mut journal = new_journal(home.path());

@@ -1,6 +1,7 @@
 //! A service in trouble, and the tool that looks after it.
 
 use std::path::Path;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -132,6 +133,14 @@ pub(crate) async fn tool(verb: &[&str], dir: &Path, rest: &[&str]) -> anyhow::Re
         out: String::from_utf8(output.stdout)?,
         err: String::from_utf8(output.stderr)?,
     })
+}
+
+/// Asks for the status, and reads nothing of it, as in `endwise status DIR | true`.
+pub(crate) async fn seen_enough(dir: &Path) -> anyhow::Result<ExitStatus> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
+    let mut child = command.arg("status").arg(dir).stdout(Stdio::piped()).spawn()?;
+    drop(child.stdout.take());
+    Ok(child.wait().await?)
 }
 
 /// The numbers that a list in JSON has.
