@@ -15,14 +15,15 @@ pub(super) struct Place {
 
 /// The service of that directory, or those of the directories in it, by their names.
 pub(super) fn services(dir: &Path) -> Result<Vec<Place>, Trouble> {
-    let failed = |error| Trouble::Failed(format!("cannot read {}: {error}", dir.display()));
-    let look = |dir: &Path| service_of(dir).map_err(failed);
+    let failed =
+        |dir: &Path, error| Trouble::Failed(format!("cannot read {}: {error}", dir.display()));
+    let look = |dir: &Path| service_of(dir).map_err(|error| failed(dir, error));
     if let Some(service) = look(dir)? {
         return Ok(vec![Place { service, dir: dir.to_owned() }]);
     }
     let mut services = Vec::new();
-    for entry in dir.read_dir().map_err(failed)? {
-        let dir = entry.map_err(failed)?.path();
+    for entry in dir.read_dir().map_err(|error| failed(dir, error))? {
+        let dir = entry.map_err(|error| failed(dir, error))?.path();
         if dir.is_dir()
             && let Some(service) = look(&dir)?
         {
