@@ -87,6 +87,7 @@ async fn at_its_time_and_not_before() -> anyhow::Result<()> {
     app.advance(3 * MINUTE).await?;
     assert_eq!(noted(&app, "1").await?, [2, 3, 1]);
     assert_eq!(app.service().sent().await?, [("orders".into(), 6)]);
+    assert_eq!(app.service().counts().accepted(), 3, "what is let go did not come from outside");
     Ok(())
 }
 
