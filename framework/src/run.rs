@@ -108,3 +108,48 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::prelude::*;
+
+    #[derive(Message, Serialize, Deserialize)]
+    struct Ping {}
+
+    #[handler]
+    async fn hangs(_: Ping) {
+        std::future::pending().await
+    }
+
+    fn terminate_this_process() {
+        let id = std::process::id().to_string();
+        let sent = std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_signal_begins_a_stop_and_a_second_one_ends_it() {
+        let home = tempfile::tempdir().unwrap();
+        let config = Config { drain: Duration::from_secs(3_600), ..Config::from(home.path()) };
+        let mut signals = Signals::new().unwrap();
+        let app = App::new("pinger").handlers(handlers![hangs]);
+        let running = Running::start(config, [app]).await.unwrap();
+        let pinger = running.service("pinger").unwrap();
+        let producer = pinger.producer();
+        producer.send(Ping {}).await.unwrap();
+        while pinger.counts().fetched() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let twice = async {
+            terminate_this_process();
+            // What comes from outside is refused once a stop has begun.
+            while producer.send(Ping {}).await.is_ok() {}
+            terminate_this_process();
+        };
+        let (ended, ()) = tokio::join!(until_signal(running, &mut signals), twice);
+        ended.unwrap();
+    }
+}
