@@ -2,7 +2,7 @@
 //!
 //! You write `#[handler]` functions; the framework is the end of the line. It owns the consume
 //! loop, the durable state, ordering and acknowledgements, and each accepted message has exactly
-//! one effect, in the order of its key.
+//! one effect, or one named dead letter, in the order of its key.
 //!
 //! ```
 //! use framework::prelude::*;

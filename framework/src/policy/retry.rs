@@ -73,7 +73,7 @@ impl Retry {
         self
     }
 
-    /// The longest wait.
+    /// The longest wait. Where it is shorter than the shortest, each wait is that one.
     #[must_use]
     pub fn max(mut self, max: Duration) -> Self {
         self.max = Some(max);
