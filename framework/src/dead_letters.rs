@@ -62,6 +62,7 @@ pub struct DeadLetters {
 
 /// Some items of a list, and where to read on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Page<T> {
     /// The items, in the order of their numbers.
     pub items: Vec<T>,
@@ -71,6 +72,7 @@ pub struct Page<T> {
 
 /// What came of a replay or a discarding.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Done {
     /// The numbers for which it was done, durably.
     pub done: Vec<u64>,

@@ -49,6 +49,7 @@ pub struct Schedule {
 
 /// What becomes of the times of a schedule at which its service did not run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum CatchUp {
     /// The message is sent for each of them, oldest first, up to 10,000; of more the oldest are
     /// left out, and the log says so.
