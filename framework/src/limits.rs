@@ -29,7 +29,7 @@ pub struct Limits {
     pub fetch_max: usize,
     /// Their bytes (default 4 MiB). The next fetch takes the rest; a single record may pass it.
     pub fetch_bytes_max: usize,
-    /// Lanes, that is keys of a component, that run side by side (default 1,024). At the limit the
+    /// Lanes, that is keys of a component, that run side by side (default 4,096). At the limit the
     /// others wait for their turn.
     pub lanes_max: usize,
     /// Lanes that one task runs (default 128). The next task takes the rest.
@@ -76,7 +76,7 @@ impl Default for Limits {
             in_flight_bytes_max: 32 * MIB,
             fetch_max: 1_024,
             fetch_bytes_max: 4 * MIB,
-            lanes_max: 1_024,
+            lanes_max: 4_096,
             task_lanes_max: 128,
             followers_max: 8,
             holds_max: 100_000,
