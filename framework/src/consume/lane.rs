@@ -238,7 +238,9 @@ impl Lanes {
                 break;
             }
         }
-        lane.in_run = jobs.iter().filter(|job| job.kept.is_none()).cloned().collect();
+        if lane.key.is_some() {
+            lane.in_run = jobs.iter().filter(|job| job.kept.is_none()).cloned().collect();
+        }
         let (run, states) = (lane.run, std::mem::take(&mut lane.states));
         let (batch, is_condemned) = (0, false);
         let run = Run { lane: id, number: run, kept, jobs, states, batch, is_condemned };
