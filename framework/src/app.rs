@@ -153,6 +153,9 @@ impl App {
     }
 
     /// The handler `old` is called `new` now: what it has left to do in the store is for `new`.
+    ///
+    /// The start refuses a name that another handler had beside it, as long as the store keeps
+    /// deliveries for `old`: that one may have handled their messages itself.
     pub fn renamed(mut self, old: &str, new: &str) -> Self {
         self.renames.handlers.push((old.into(), Some(new.into())));
         self

@@ -16,6 +16,7 @@ impl Tables {
         renames: Renames,
     ) -> Result<Plan, StoreError> {
         let states = self.state_renames(&renames.states)?;
+        self.check_kept(&renames.handlers)?;
         let mut plan = Plan::default();
         self.rename_handlers(&renames.handlers, &mut plan);
         for (id, name, is) in states {
@@ -63,6 +64,32 @@ impl Tables {
             }
         }
         Ok(done)
+    }
+
+    /// What is kept for one handler cannot become another's that the app had beside it: that one
+    /// may have handled the message itself.
+    fn check_kept(&self, renames: &[(Arc<str>, Option<Arc<str>>)]) -> Result<(), StoreError> {
+        for (old, new) in renames {
+            let (Some(id), Some(new)) = (self.names.id(old), new) else { continue };
+            let had = self.names.id(new).is_some_and(|new| self.app.handlers.contains(&new));
+            let goes_on = old == new || renames.iter().any(|(other, _)| other == new);
+            if had && !goes_on && self.kept.rows().any(|row| row.handler == id) {
+                return Err(StoreError::Refused {
+                    place: format!("of service {:?}", self.identity.service).into(),
+                    reason: format!(
+                        "handler {old:?} cannot be renamed to {new:?}: the store keeps deliveries \
+                         for {old:?}, and {new:?} may have handled their messages itself"
+                    )
+                    .into(),
+                    remedy: format!(
+                        "start the version before and replay or discard what is kept for {old:?}, \
+                         or give it up with .retired({old:?})"
+                    )
+                    .into(),
+                });
+            }
+        }
+        Ok(())
     }
 
     fn both_states(&self, old: &str, new: &str) -> StoreError {
