@@ -1,7 +1,7 @@
 //! The admin socket: how an operator's tool speaks with a running service.
 //!
 //! A Unix socket named `admin` in the service's directory, for its owner alone. Questions and
-//! answers are lines of JSON (`protocol.rs`). It is served from the start until all other parts of
+//! answers are lines of JSON (`protocol.rs`); what can be asked is in `ask.rs`. It is served from the start until all other parts of
 //! the service have ended, so that one can see what a stop still waits for. A socket that cannot
 //! be made is said in the log, and nothing more: a service handles messages without it.
 
@@ -16,11 +16,14 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use crate::operator::Desk;
 use crate::tasks::Tasks;
 
-mod answer;
+pub(crate) mod ask;
 mod protocol;
 mod socket;
 
-pub(crate) use protocol::{Answer, Ask, Line, Trouble};
+pub(crate) use ask::Question;
+use protocol::{Refusal, Trouble};
+#[cfg(feature = "cli")]
+pub(crate) use protocol::{answered, asking};
 use socket::Socket;
 
 /// The socket's name in the service's directory.
@@ -119,7 +122,7 @@ async fn raised(flag: &mut watch::Receiver<bool>) {
 /// Tells one connection too many. Its buffer is empty, so this never waits.
 fn refuse(stream: &UnixStream) {
     let message = format!("{CONNECTIONS_MAX} connections are open already");
-    let line = Line::of(Answer::Error { kind: Trouble::Connections, message }).written();
+    let line = Refusal::of(Trouble::Connections, message).written();
     // If it does not go out, the connection is closed all the same.
     let _ = stream.try_write(&line);
 }
@@ -142,11 +145,7 @@ async fn connection(
         };
         let Some(asked) = asked else { return };
         let is_last = asked.len() > ASK_BYTES_MAX;
-        let answer = match protocol::read(&asked) {
-            Ok(ask) => desk.answer(ask).await,
-            Err(answer) => answer,
-        };
-        let line = Line::of(answer).written();
+        let line = protocol::answer(&desk, &asked).await;
         let written = tokio::select! {
             biased;
             written = writing.write_all(&line) => written.is_ok(),

@@ -6,20 +6,70 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::Parser;
+use async_trait::async_trait;
+use clap::{Parser, Subcommand};
 
-mod args;
+// The commands: a file each, and a line in the list below.
 mod letters;
+mod status;
+
+// What they have in common.
+mod act;
+mod args;
+mod lists;
 mod offline;
 mod place;
 mod print;
-mod status;
 mod table;
 mod way;
 mod words;
 
-use args::{Args, Verb};
 use print::Printed;
+
+/// A command: its arguments, which say what is to be done.
+#[async_trait]
+trait Command {
+    /// Does it; what is said goes to the standard output once it is complete.
+    async fn run(self, printed: &mut Printed) -> Result<Came, Trouble>;
+}
+
+/// The commands by name, with what their help says.
+macro_rules! commands {
+    ($($(#[$of:meta])* $name:ident($args:ty),)*) => {
+        #[derive(Debug, Subcommand)]
+        enum Verb { $($(#[$of])* $name($args),)* }
+
+        async fn run(verb: Verb, printed: &mut Printed) -> Result<Came, Trouble> {
+            match verb { $(Verb::$name(args) => args.run(printed).await,)* }
+        }
+    };
+}
+
+commands! {
+    /// Says how a service is doing: ready or why not, and what waits for what
+    #[command(after_help = "Example: endwise status endwise-data")]
+    Status(status::Args),
+    /// What a service could not handle: look at it, replay it, discard it
+    #[command(after_help = "Example: endwise dead-letters list endwise-data/bank")]
+    DeadLetters(letters::Args),
+}
+
+/// Looks after services that are built with Endwise.
+///
+/// DIR is a service's data directory (`endwise-data/bank`), or the one above it, for all services
+/// in it. A service that runs is asked; where none runs, the store in the directory is opened.
+#[derive(Debug, Parser)]
+#[command(
+    name = "endwise",
+    bin_name = "endwise",
+    version,
+    after_help = "Exit codes: 0 done, 1 failed (in part or whole), 2 wrong usage, 3 nothing \
+                  matched."
+)]
+struct Args {
+    #[command(subcommand)]
+    verb: Verb,
+}
 
 /// Why the tool did not do what it was told.
 #[derive(Debug, thiserror::Error)]
@@ -33,14 +83,6 @@ enum Trouble {
 }
 
 impl Trouble {
-    /// The answer was to another question.
-    fn unlike() -> Self {
-        Trouble::Failed(
-            "the answer does not fit the question: is the tool of the service's version?"
-                .to_owned(),
-        )
-    }
-
     fn failed(error: impl std::fmt::Display) -> Self {
         Trouble::Failed(error.to_string())
     }
@@ -70,7 +112,7 @@ pub async fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
         }
     };
     let mut printed = Printed::default();
-    let came = run(args, &mut printed).await;
+    let came = run(args.verb, &mut printed).await;
     let is_out = printed.flush();
     match came.and_then(|came| is_out.map(|()| came)) {
         Ok(Came::Done) => ExitCode::SUCCESS,
@@ -80,12 +122,5 @@ pub async fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -
             print::error(&trouble.to_string());
             ExitCode::from(if matches!(trouble, Trouble::Usage(_)) { 2 } else { 1 })
         }
-    }
-}
-
-async fn run(args: Args, printed: &mut Printed) -> Result<Came, Trouble> {
-    match args.verb {
-        Verb::Status(asked) => status::run(asked, printed).await,
-        Verb::DeadLetters { verb } => letters::run(verb, printed).await,
     }
 }

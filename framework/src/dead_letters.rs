@@ -63,11 +63,12 @@ pub struct DeadLetters {
 /// Some items of a list, and where to read on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
-pub struct Page<T> {
-    /// The items, in the order of their numbers.
+pub struct Page<T, N = u64> {
+    /// The items, in the list's order: that of numbers, unless it says otherwise.
     pub items: Vec<T>,
-    /// The number to give [`Filter::after`] for those behind them; `None` if these are the last.
-    pub next: Option<u64>,
+    /// What to give as `after` for those behind them, for dead letters to [`Filter::after`];
+    /// `None` if these are the last.
+    pub next: Option<N>,
 }
 
 /// What came of a replay or a discarding.

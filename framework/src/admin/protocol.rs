@@ -1,70 +1,22 @@
-//! What an operator's tool asks, and what it is answered: a line of JSON each, with a version.
+//! How a question and its answer travel: a line of JSON each, with a version.
 //! `docs/guide/operations.md` describes it.
 
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::dead_letters::{
-    DeadLetter, DeadLetterDetail, Done, Filter, Hold, InvalidDetail, InvalidEntry, Page, Which,
-};
-use crate::operator::OperatorError;
-use crate::status::Status;
+use super::ask::{self, Question};
+use crate::operator::{Desk, OperatorError};
 
 /// The version of questions and answers. A new one gets a new number.
 const VERSION: u32 = 1;
 
-/// A question. New ones may come; the names of these stay.
+/// A question that is not answered, and why: an answer of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "ask", rename_all = "snake_case")]
-pub(crate) enum Ask {
-    /// How the service is doing.
-    Status,
-    /// Dead letters, in short.
-    DeadLetters {
-        #[serde(default)]
-        filter: Filter,
-    },
-    /// How many dead letters there are.
-    CountDeadLetters {
-        #[serde(default)]
-        filter: Filter,
-    },
-    /// All about one dead letter.
-    DeadLetter { number: u64 },
-    /// Have dead letters handled again.
-    Replay { which: Which },
-    /// Give dead letters up.
-    Discard { which: Which },
-    /// What waits, and for what.
-    Holds { after: Option<u64>, limit: Option<usize> },
-    /// Records that are no message, in short.
-    InvalidMessages {
-        #[serde(default)]
-        filter: Filter,
-    },
-    /// How many records that are no message there are.
-    CountInvalidMessages {
-        #[serde(default)]
-        filter: Filter,
-    },
-    /// All of one record that is no message.
-    InvalidMessage { number: u64 },
-    /// Take records that are no message off their list.
-    DiscardInvalidMessages { which: Which },
-}
-
-/// An answer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "answer", rename_all = "snake_case")]
-pub(crate) enum Answer {
-    Status { status: Box<Status> },
-    DeadLetters(Page<DeadLetter>),
-    DeadLetter { letter: Option<Box<DeadLetterDetail>> },
-    Holds(Page<Hold>),
-    InvalidMessages(Page<InvalidEntry>),
-    InvalidMessage { message: Option<Box<InvalidDetail>> },
-    Count { count: u64 },
-    Done(Done),
-    Error { kind: Trouble, message: String },
+pub(crate) struct Refusal {
+    pub(crate) kind: Trouble,
+    pub(crate) message: String,
 }
 
 /// What kind of error it is.
@@ -85,61 +37,130 @@ pub(crate) enum Trouble {
     Store,
 }
 
-/// A question or an answer on its way.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct Line<T> {
-    version: u32,
-    #[serde(flatten)]
-    pub(crate) what: T,
-}
+impl Refusal {
+    pub(super) const ANSWER: &'static str = "error";
 
-impl<T: Serialize> Line<T> {
-    pub(crate) fn of(what: T) -> Self {
-        Line { version: VERSION, what }
+    pub(super) fn of(kind: Trouble, message: impl Into<String>) -> Self {
+        Refusal { kind, message: message.into() }
     }
 
-    /// As it travels.
-    pub(crate) fn written(&self) -> Vec<u8> {
-        // Neither has a map whose keys are no text, the one thing that JSON cannot write.
-        let mut line = serde_json::to_vec(self).unwrap_or_default();
-        line.push(b'\n');
-        line
+    pub(super) fn unreadable(bad: &serde_json::Error) -> Self {
+        Refusal::of(Trouble::Question, format!("it cannot be read: {bad}"))
+    }
+
+    pub(super) fn unknown(ask: &str, known: &[&str]) -> Self {
+        let known = known.join(", ");
+        let message = format!("it cannot be read: {ask:?} cannot be asked, but one of {known}");
+        Refusal::of(Trouble::Question, message)
     }
 }
 
-#[derive(Deserialize)]
-struct Version {
-    version: u32,
-}
-
-/// Reads a question; one that cannot be read has its answer already.
-pub(super) fn read(line: &[u8]) -> Result<Ask, Answer> {
-    let error = |kind, message| Err(Answer::Error { kind, message });
-    if line.len() > super::ASK_BYTES_MAX {
-        let message = format!("a question has at most {} bytes", super::ASK_BYTES_MAX);
-        return error(Trouble::Question, message);
-    }
-    match serde_json::from_slice(line) {
-        Ok(Version { version: VERSION }) => {}
-        Ok(Version { version }) => {
-            let message = format!("version {version} is not spoken here, but version {VERSION}");
-            return error(Trouble::Version, message);
-        }
-        Err(bad) => return error(Trouble::Question, format!("it cannot be read: {bad}")),
-    }
-    match serde_json::from_slice::<Line<Ask>>(line) {
-        Ok(line) => Ok(line.what),
-        Err(bad) => error(Trouble::Question, format!("it cannot be read: {bad}")),
-    }
-}
-
-impl From<OperatorError> for Answer {
+impl From<OperatorError> for Refusal {
     fn from(error: OperatorError) -> Self {
         let kind = match error {
             OperatorError::Ended => Trouble::Ended,
             OperatorError::Busy { .. } => Trouble::Busy,
             OperatorError::Store(_) => Trouble::Store,
         };
-        Answer::Error { kind, message: error.to_string() }
+        Refusal { kind, message: error.to_string() }
+    }
+}
+
+/// What a line begins with.
+#[derive(Deserialize)]
+struct Head {
+    version: u32,
+    ask: Option<String>,
+    answer: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Asking<'a, Q> {
+    version: u32,
+    ask: &'static str,
+    #[serde(flatten)]
+    question: &'a Q,
+}
+
+#[derive(Serialize)]
+struct Answering<'a, A> {
+    version: u32,
+    answer: &'static str,
+    #[serde(flatten)]
+    what: &'a A,
+}
+
+fn line(of: &impl Serialize) -> Vec<u8> {
+    // Nothing has a map whose keys are no text, the one thing that JSON cannot write.
+    let mut line = serde_json::to_vec(of).unwrap_or_default();
+    line.push(b'\n');
+    line
+}
+
+/// An answer as it travels.
+pub(super) fn written(answer: &'static str, what: &impl Serialize) -> Vec<u8> {
+    line(&Answering { version: VERSION, answer, what })
+}
+
+/// A question as it travels.
+pub(crate) fn asking<Q: Question>(question: &Q) -> Vec<u8> {
+    line(&Asking { version: VERSION, ask: Q::ASK, question })
+}
+
+/// Why an answer is none.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NoAnswer {
+    #[error("{0}")]
+    Refused(String),
+    #[error("the answer does not fit the question: is the tool of the service's version?")]
+    Unlike,
+    #[error("the answer cannot be read: {0}")]
+    Unreadable(#[from] serde_json::Error),
+}
+
+/// Reads the answer to a question of that type.
+pub(crate) fn answered<Q: Question>(line: &[u8]) -> Result<Q::Answer, NoAnswer> {
+    fn read<T: DeserializeOwned>(line: &[u8]) -> Result<T, NoAnswer> {
+        Ok(serde_json::from_slice(line)?)
+    }
+    match read::<Head>(line)? {
+        Head { version: VERSION, answer: Some(answer), .. } if answer == Q::ANSWER => read(line),
+        Head { answer: Some(answer), .. } if answer == Refusal::ANSWER => {
+            Err(NoAnswer::Refused(read::<Refusal>(line)?.message))
+        }
+        _ => Err(NoAnswer::Unlike),
+    }
+}
+
+/// Answers a question as it came: the answer as it travels.
+pub(super) async fn answer(desk: &Arc<Desk>, line: &[u8]) -> Vec<u8> {
+    match asked(line) {
+        Ok(name) => ask::answer(desk, &name, line).await,
+        Err(refusal) => refusal.written(),
+    }
+}
+
+impl Refusal {
+    pub(super) fn written(&self) -> Vec<u8> {
+        written(Refusal::ANSWER, self)
+    }
+}
+
+/// What a line asks, by name.
+fn asked(line: &[u8]) -> Result<String, Refusal> {
+    if line.len() > super::ASK_BYTES_MAX {
+        let message = format!("a question has at most {} bytes", super::ASK_BYTES_MAX);
+        return Err(Refusal::of(Trouble::Question, message));
+    }
+    match serde_json::from_slice(line) {
+        Ok(Head { version: VERSION, ask: Some(ask), .. }) => Ok(ask),
+        Ok(Head { version: VERSION, .. }) => {
+            Err(Refusal::of(Trouble::Question, "it cannot be read: it has no \"ask\""))
+        }
+        Ok(Head { version, .. }) => {
+            let message = format!("version {version} is not spoken here, but version {VERSION}");
+            Err(Refusal::of(Trouble::Version, message))
+        }
+        Err(bad) => Err(Refusal::unreadable(&bad)),
     }
 }

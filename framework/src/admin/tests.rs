@@ -58,8 +58,7 @@ async fn it_answers_one_question_after_the_other_until_the_service_ends() {
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     let mut tool = Tool::connect(&path).await;
     let status = tool.ask(b"{\"version\":1,\"ask\":\"status\"}\n").await;
-    let line: Line<Answer> = serde_json::from_str(&status).unwrap();
-    let Answer::Status { status } = line.what else { panic!("{status}") };
+    let ask::status::Answer { status } = serde_json::from_str(&status).unwrap();
     assert_eq!((&*status.service, status.ready), ("pinger", true));
     let letters = tool.ask(b"{\"version\":1,\"ask\":\"dead_letters\"}\n").await;
     assert_eq!(letters, "{\"version\":1,\"answer\":\"dead_letters\",\"items\":[],\"next\":null}\n");

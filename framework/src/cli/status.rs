@@ -1,5 +1,6 @@
 //! `endwise status`.
 
+use async_trait::async_trait;
 use serde::Serialize;
 
 use super::args::Asked;
@@ -7,8 +8,8 @@ use super::print::{BAD, GOOD, HEAD, Printed, styled};
 use super::table::{Column, Side, Table};
 use super::way::{Each, each};
 use super::words::{bytes, count, plain, span, time_and_age};
-use super::{Came, Trouble};
-use crate::admin::{Answer, Ask};
+use super::{Came, Command, Trouble};
+use crate::admin::ask;
 use crate::dead_letters::WaitsFor;
 use crate::status::{RunningStatus, Status};
 
@@ -17,24 +18,30 @@ struct Json {
     services: Vec<Status>,
 }
 
-pub(super) async fn run(asked: Asked, printed: &mut Printed) -> Result<Came, Trouble> {
-    let all = each(&asked.dir, Ask::Status, |answer| match answer {
-        Answer::Status { status } => Some(*status),
-        _ => None,
-    });
-    let Each { answers, came } = all.await?;
-    let all: Vec<Status> = answers.into_iter().map(|(_, status)| status).collect();
-    if asked.json {
-        printed.json(&Json { services: all })?;
-        return Ok(came);
-    }
-    for (number, status) in all.iter().enumerate() {
-        if number > 0 {
-            printed.line("");
+/// Which services.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[async_trait]
+impl Command for Args {
+    async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
+        let Each { answers, came } = each(&self.asked.dir, ask::status::Ask {}).await?;
+        let all: Vec<Status> = answers.into_iter().map(|(_, answer)| *answer.status).collect();
+        if self.asked.json {
+            printed.json(&Json { services: all })?;
+            return Ok(came);
         }
-        print(status, printed);
+        for (number, status) in all.iter().enumerate() {
+            if number > 0 {
+                printed.line("");
+            }
+            print(status, printed);
+        }
+        Ok(came)
     }
-    Ok(came)
 }
 
 fn print(status: &Status, printed: &mut Printed) {

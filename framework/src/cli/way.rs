@@ -12,7 +12,7 @@ use super::offline::{self, Offline};
 use super::place::{Place, services};
 use super::print::error;
 use super::{Came, Trouble};
-use crate::admin::{self, Answer, Ask, Line};
+use crate::admin::{self, Question};
 use crate::clock::Clock;
 use crate::operator::Desk;
 use crate::store::StoreError;
@@ -64,19 +64,15 @@ impl Way {
     }
 
     /// Asks; an error in the answer is an error here.
-    pub(super) async fn ask(&mut self, ask: Ask) -> Result<Answer, Trouble> {
-        let answer = match self {
+    pub(super) async fn ask<Q: Question>(&mut self, question: Q) -> Result<Q::Answer, Trouble> {
+        match self {
             Way::Running(stream) => {
-                let answered = Clock::system().timeout(WAIT, over(stream, ask)).await;
+                let answered = Clock::system().timeout(WAIT, over(stream, question)).await;
                 answered.ok_or_else(|| {
                     Trouble::Failed(format!("no answer came within {} s", WAIT.as_secs()))
-                })??
+                })?
             }
-            Way::Offline(desk, _) => desk.answer(ask).await,
-        };
-        match answer {
-            Answer::Error { message, .. } => Err(Trouble::Failed(message)),
-            answer => Ok(answer),
+            Way::Offline(desk, _) => question.answer(desk).await.map_err(Trouble::failed),
         }
     }
 
@@ -97,18 +93,12 @@ pub(super) struct Each<T> {
 
 /// Asks each service of a directory the same. One that cannot be asked is said, and hides none of
 /// the others.
-pub(super) async fn each<T>(
-    dir: &Path,
-    ask: Ask,
-    expected: impl Fn(Answer) -> Option<T>,
-) -> Result<Each<T>, Trouble> {
+pub(super) async fn each<Q: Question>(dir: &Path, question: Q) -> Result<Each<Q::Answer>, Trouble> {
     let places = services(dir)?;
     let is_alone = places.len() == 1;
     let mut each = Each { answers: Vec::new(), came: Came::Done };
     for place in places {
-        let answer = once(&place, ask.clone()).await;
-        let answer = answer.and_then(|answer| expected(answer).ok_or_else(Trouble::unlike));
-        match answer {
+        match once(&place, question.clone()).await {
             Ok(answer) => each.answers.push((place, answer)),
             Err(trouble) if is_alone => return Err(trouble),
             Err(trouble) => {
@@ -121,9 +111,9 @@ pub(super) async fn each<T>(
 }
 
 /// Asks one question.
-async fn once(place: &Place, ask: Ask) -> Result<Answer, Trouble> {
+pub(super) async fn once<Q: Question>(place: &Place, question: Q) -> Result<Q::Answer, Trouble> {
     let mut way = Way::open(place).await?;
-    let answer = way.ask(ask).await;
+    let answer = way.ask(question).await;
     way.close().await?;
     answer
 }
@@ -132,15 +122,16 @@ fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
 }
 
-async fn over(stream: &mut BufReader<UnixStream>, ask: Ask) -> Result<Answer, Trouble> {
+async fn over<Q: Question>(
+    stream: &mut BufReader<UnixStream>,
+    question: Q,
+) -> Result<Q::Answer, Trouble> {
     let failed = |error: io::Error| Trouble::Failed(format!("the service hung up: {error}"));
-    stream.get_mut().write_all(&Line::of(ask).written()).await.map_err(failed)?;
+    stream.get_mut().write_all(&admin::asking(&question)).await.map_err(failed)?;
     let mut line = Vec::new();
     (&mut *stream).take(ANSWER_BYTES_MAX).read_until(b'\n', &mut line).await.map_err(failed)?;
     if line.is_empty() {
         return Err(Trouble::Failed("the service ended before it answered".to_owned()));
     }
-    let read = serde_json::from_slice::<Line<Answer>>(&line);
-    let odd = |error| Trouble::Failed(format!("the answer cannot be read: {error}"));
-    Ok(read.map_err(odd)?.what)
+    admin::answered::<Q>(&line).map_err(Trouble::failed)
 }

@@ -9,7 +9,7 @@ use super::super::way::Way;
 use super::super::words::{bytes, count, plain, time, time_and_age};
 use super::super::{Came, Trouble};
 use super::Kind;
-use crate::admin::{Answer, Ask};
+use crate::admin::ask;
 use crate::clock::Clock;
 use crate::dead_letters::{Body, DeadLetterDetail, InvalidDetail};
 
@@ -39,7 +39,7 @@ pub(super) async fn run(
         Shown { service: place.service.to_string(), items: Vec::new(), missing: Vec::new() };
     let mut came = Ok(());
     for number in numbers {
-        match ask(&mut way, number, kind).await {
+        match one(&mut way, number, kind).await {
             Ok(Some(detail)) => shown.items.push(detail),
             Ok(None) => shown.missing.push(number),
             Err(trouble) => {
@@ -62,16 +62,17 @@ pub(super) async fn run(
     })
 }
 
-async fn ask(way: &mut Way, number: u64, kind: Kind) -> Result<Option<Detail>, Trouble> {
-    let ask = match kind {
-        Kind::DeadLetters => Ask::DeadLetter { number },
-        Kind::Invalid => Ask::InvalidMessage { number },
-    };
-    match way.ask(ask).await? {
-        Answer::DeadLetter { letter } => Ok(letter.map(Detail::Letter)),
-        Answer::InvalidMessage { message } => Ok(message.map(Detail::Invalid)),
-        _ => Err(Trouble::unlike()),
-    }
+async fn one(way: &mut Way, number: u64, kind: Kind) -> Result<Option<Detail>, Trouble> {
+    Ok(match kind {
+        Kind::DeadLetters => {
+            let shown = way.ask(ask::dead_letters::Show { number }).await?;
+            shown.letter.map(Detail::Letter)
+        }
+        Kind::Invalid => {
+            let shown = way.ask(ask::invalid::Show { number }).await?;
+            shown.message.map(Detail::Invalid)
+        }
+    })
 }
 
 fn print(shown: &Shown, kind: Kind, printed: &mut Printed) {

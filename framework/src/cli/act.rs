@@ -1,0 +1,69 @@
+//! What was done to some of a service's items, and which of them were not there.
+
+use serde::Serialize;
+
+use super::print::{Printed, note};
+use super::words::count;
+use super::{Came, Trouble};
+use crate::dead_letters::Done;
+
+/// What is done, in words.
+#[derive(Clone, Copy)]
+pub(super) struct Verb {
+    pub(super) name: &'static str,
+    /// What the service says of it.
+    pub(super) done: &'static str,
+    /// What is said of it where no service runs.
+    pub(super) later: &'static str,
+}
+
+/// Who did it, and how that is told.
+pub(super) struct Telling<'a> {
+    pub(super) service: &'a str,
+    pub(super) is_running: bool,
+    pub(super) json: bool,
+    /// What one of the items is called.
+    pub(super) one: &'a str,
+    pub(super) verb: Verb,
+}
+
+#[derive(Serialize)]
+struct Json<'a> {
+    service: &'a str,
+    #[serde(flatten)]
+    done: &'a Done,
+}
+
+/// Tells it.
+pub(super) fn tell(
+    done: &Done,
+    telling: &Telling<'_>,
+    printed: &mut Printed,
+) -> Result<Came, Trouble> {
+    if telling.json {
+        printed.json(&Json { service: telling.service, done })?;
+    } else {
+        say(done, telling, printed);
+    }
+    Ok(match (done.done.is_empty(), done.missing.is_empty()) {
+        (true, _) => Came::NothingMatched,
+        (false, true) => Came::Done,
+        (false, false) => Came::InPart,
+    })
+}
+
+fn say(done: &Done, telling: &Telling<'_>, printed: &mut Printed) {
+    let (one, verb) = (telling.one, telling.verb);
+    if done.done.is_empty() && done.missing.is_empty() {
+        note(&format!("no {one} matches"));
+    }
+    if !done.done.is_empty() {
+        let number = done.done.len() as u64;
+        let verb = if telling.is_running { verb.done } else { verb.later };
+        let is = if number == 1 { "is" } else { "are" };
+        printed.line(format!("{} {is} {verb}", count(number, one)));
+    }
+    for missing in &done.missing {
+        note(&format!("there is no {one} {missing}"));
+    }
+}

@@ -1,0 +1,73 @@
+//! Lists of what services have: asked of each service of a directory, printed as a table or in the
+//! one shape that lists have in JSON.
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::args::Asked;
+use super::place::Place;
+use super::print::{Printed, note};
+use super::way::{Each, each};
+use super::{Came, Trouble};
+use crate::admin::Question;
+use crate::clock::Clock;
+use crate::dead_letters::Page;
+
+/// Some items of a service.
+#[derive(Serialize)]
+struct Listed<T, N> {
+    service: Arc<str>,
+    #[serde(flatten)]
+    page: Page<T, N>,
+}
+
+#[derive(Serialize)]
+struct Lists<T, N> {
+    services: Vec<Listed<T, N>>,
+}
+
+/// How items are shown: what one of them is called, and the lines for some of them at a time in
+/// milliseconds since 1970.
+pub(super) struct Shown<T> {
+    pub(super) one: &'static str,
+    pub(super) lines: fn(&[T], u64) -> Vec<String>,
+}
+
+/// Asks each service for a list, and prints what it has answered.
+pub(super) async fn list<Q, T, N>(
+    asked: &Asked,
+    question: Q,
+    shown: Shown<T>,
+    printed: &mut Printed,
+) -> Result<Came, Trouble>
+where
+    Q: Question<Answer = Page<T, N>>,
+    T: Serialize,
+    N: Serialize + Display,
+{
+    let Each { answers, came } = each(&asked.dir, question).await?;
+    let listed = |(place, page): (Place, Page<T, N>)| Listed { service: place.service, page };
+    let lists: Vec<Listed<T, N>> = answers.into_iter().map(listed).collect();
+    let is_empty = lists.iter().all(|list| list.page.items.is_empty());
+    let came = if is_empty && came == Came::Done { Came::NothingMatched } else { came };
+    if asked.json {
+        printed.json(&Lists { services: lists })?;
+        return Ok(came);
+    }
+    if is_empty {
+        note(&format!("no {} matches", shown.one));
+    }
+    let (now_ms, has_several) = (Clock::system().now_ms(), lists.len() > 1);
+    for list in lists.iter().filter(|list| !list.page.items.is_empty()) {
+        if has_several {
+            printed.line(format!("{}:", list.service));
+        }
+        (shown.lines)(&list.page.items, now_ms).iter().for_each(|line| printed.line(line));
+        if let Some(next) = &list.page.next {
+            note(&format!("there are more: see them with --after {next}"));
+        }
+    }
+    Ok(came)
+}
