@@ -1,67 +1,68 @@
 //! A data directory: its lock, and the `FORMAT` file that says whose data these are.
+//!
+//! The lock is on the directory itself, which cannot be removed while there is something in it.
+//! `FORMAT` stays open as long as the lock is held: so it is noticed when the directory, or the
+//! data in it, is no longer what was opened, and nothing more is written then.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::Write;
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Why a data directory cannot be used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DirectoryError {
-    /// The operating system refused an operation.
-    #[error("could not {action} {}: {source}; check the disk and the file's owner", file.display())]
-    Io {
-        /// What was tried.
-        action: &'static str,
-        /// The file or directory.
-        file: PathBuf,
-        /// What the operating system said.
-        #[source]
-        source: std::io::Error,
-    },
-    /// This process or another one has the directory open.
-    #[error(
-        "the directory {} is in use by another process or another part of this one; stop that \
-         first, or choose another directory",
-        dir.display()
-    )]
-    Locked {
-        /// The directory.
-        dir: PathBuf,
-    },
-    /// The `FORMAT` file names a format that this version does not know.
-    #[error(
-        "{} says {found:?}, which this version does not know; use the version that wrote it",
-        file.display()
-    )]
-    Format {
-        /// The file.
-        file: PathBuf,
-        /// What it says.
-        found: String,
-    },
-}
+mod error;
+mod format;
+mod private;
+#[cfg(test)]
+mod tests;
+
+pub use error::DirectoryError;
+use error::io;
+pub(crate) use private::{FILE_MODE, tighten_all};
+
+/// A larger file is no `FORMAT`.
+const FORMAT_BYTES_MAX: u64 = 64 << 10;
 
 /// A directory that nobody else can open while this value lives.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// Closing it gives the lock back.
+    /// The directory. Closing it gives the lock back.
     _lock: File,
+    /// `FORMAT`, once there is one.
+    format: Option<Opened>,
+}
+
+/// A file that is held open, so that no other one gets its number.
+#[derive(Debug)]
+struct Opened {
+    file: File,
+    path: PathBuf,
+    id: (u64, u64),
 }
 
 impl Directory {
-    /// Makes the directory if need be, and locks it.
+    /// Makes the directory if need be, locks it, and takes from others what they may do with the
+    /// files in it.
     pub(crate) fn lock(path: PathBuf) -> Result<Self, DirectoryError> {
         make(&path)?;
-        let file = path.join("LOCK");
-        let lock = OpenOptions::new().create(true).write(true).truncate(false).open(&file);
-        let lock = lock.map_err(|source| io("open", &file, source))?;
+        let lock = File::open(&path).map_err(|source| io("open", &path, source))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { dir: path }),
-            Err(TryLockError::Error(source)) => Err(io("lock", &file, source)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(DirectoryError::Locked { dir: path }),
+            Err(TryLockError::Error(source)) => return Err(io("lock", &path, source)),
         }
+        private::tighten(&path);
+        let format = Opened::find(path.join("FORMAT"))?;
+        let directory = Directory { path, _lock: lock, format };
+        // It may have been moved away between the two.
+        let found = fs::metadata(&directory.path);
+        let found = found.map_err(|source| io("read", &directory.path, source))?;
+        let held = directory._lock.metadata();
+        let held = held.map_err(|source| io("read", &directory.path, source))?;
+        if id(&held) != id(&found) {
+            return Err(DirectoryError::Replaced { file: directory.path });
+        }
+        Ok(directory)
     }
 
     /// Where it is.
@@ -71,33 +72,85 @@ impl Directory {
 
     /// What `FORMAT` says behind its first line, which must be `kind`; `None` if the directory
     /// was never completely made.
-    pub(crate) fn format(&self, kind: &str) -> Result<Option<String>, DirectoryError> {
-        let file = self.path.join("FORMAT");
-        let text = match std::fs::read_to_string(&file) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(source) => return Err(io("read", &file, source)),
-        };
-        match text.split_once('\n') {
-            Some((first, rest)) if first == kind => Ok(Some(rest.trim_end().to_owned())),
-            _ => Err(DirectoryError::Format { file, found: text }),
-        }
+    pub(crate) fn format(&self, kind: &'static str) -> Result<Option<String>, DirectoryError> {
+        self.format.as_ref().map(|opened| format::read(kind, opened)).transpose()
     }
 
     /// Says that everything in the directory is made. The last step, or a crash before it would
     /// leave half a directory that looks whole.
-    pub(crate) fn write_format(&self, kind: &str, text: &str) -> Result<(), DirectoryError> {
+    pub(crate) fn write_format(&mut self, kind: &str, text: &str) -> Result<(), DirectoryError> {
         let (new, file) = (self.path.join("FORMAT.tmp"), self.path.join("FORMAT"));
-        let mut format = File::create(&new).map_err(|source| io("create", &new, source))?;
-        writeln!(format, "{kind}\n{text}")
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(io("remove", &new, error));
+            }
+            _ => {}
+        }
+        // A file that is made anew follows no link.
+        let created = OpenOptions::new().write(true).create_new(true).mode(FILE_MODE).open(&new);
+        let mut format = created.map_err(|source| io("create", &new, source))?;
+        format
+            .write_all(format::text(kind, text).as_bytes())
             .and_then(|()| format.sync_data())
             .map_err(|source| io("write", &new, source))?;
-        std::fs::rename(&new, &file).map_err(|source| io("rename", &new, source))?;
-        sync(&self.path)
+        fs::rename(&new, &file).map_err(|source| io("rename", &new, source))?;
+        sync(&self.path)?;
+        self.format = Opened::find(file)?;
+        Ok(())
+    }
+
+    /// Fails if the directory or its data were removed, moved or replaced since it was opened. To
+    /// be asked before something is written that is to be acknowledged.
+    pub(crate) fn check(&self) -> Result<(), DirectoryError> {
+        let Some(opened) = &self.format else { return Ok(()) };
+        match fs::symlink_metadata(&opened.path) {
+            Ok(found) if id(&found) == opened.id => Ok(()),
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                Err(io("read", &opened.path, source))
+            }
+            _ => Err(DirectoryError::Replaced { file: opened.path.clone() }),
+        }
     }
 }
 
-/// Makes a directory and what leads to it, durably.
+impl Opened {
+    /// Opens a file, not a link to one; `None` if there is none.
+    fn find(path: PathBuf) -> Result<Option<Self>, DirectoryError> {
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let opened = OpenOptions::new().read(true).custom_flags(flags).open(&path);
+        let file = match opened {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) if error.raw_os_error() == Some(libc::ELOOP) => {
+                return Err(DirectoryError::Link { file: path });
+            }
+            Err(source) => return Err(io("open", &path, source)),
+        };
+        let found = file.metadata().map_err(|source| io("read", &path, source))?;
+        Ok(Some(Opened { file, path, id: id(&found) }))
+    }
+
+    fn read(&self) -> Result<Vec<u8>, DirectoryError> {
+        let mut bytes = Vec::new();
+        let read = (&self.file).take(FORMAT_BYTES_MAX).read_to_end(&mut bytes);
+        read.map_err(|source| io("read", &self.path, source))?;
+        Ok(bytes)
+    }
+}
+
+/// The text of a directory's `FORMAT`, unchecked; `None` if it has none.
+#[cfg(feature = "cli")]
+pub(crate) fn format_text(dir: &Path) -> Result<Option<String>, DirectoryError> {
+    let Some(opened) = Opened::find(dir.join("FORMAT"))? else { return Ok(None) };
+    Ok(Some(String::from_utf8_lossy(&opened.read()?).into_owned()))
+}
+
+/// What tells one file from all others as long as it is open: device and number.
+fn id(file: &fs::Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
+}
+
+/// Makes a directory and what leads to it, durably, for its owner alone.
 fn make(path: &Path) -> Result<(), DirectoryError> {
     if path.is_dir() {
         return Ok(());
@@ -105,10 +158,8 @@ fn make(path: &Path) -> Result<(), DirectoryError> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     make(parent)?;
-    match std::fs::create_dir(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
-            Err(io("create", path, error))
-        }
+    match DirBuilder::new().mode(private::DIRECTORY_MODE).create(path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(io("create", path, error)),
         // A directory is durable only once the one above it was synced.
         _ => sync(parent),
     }
@@ -116,8 +167,4 @@ fn make(path: &Path) -> Result<(), DirectoryError> {
 
 fn sync(dir: &Path) -> Result<(), DirectoryError> {
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| io("sync", dir, source))
-}
-
-fn io(action: &'static str, file: &Path, source: std::io::Error) -> DirectoryError {
-    DirectoryError::Io { action, file: file.to_owned(), source }
 }

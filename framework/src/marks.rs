@@ -10,9 +10,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::directory::FILE_MODE;
 use crate::store::{Recovered, Wait};
 use crate::stream::{Position, Ranges};
 
@@ -291,7 +293,8 @@ fn write_new(path: &Path, store: u64, boot: u128, book: &Book) -> io::Result<(Fi
     record::put_header(&mut bytes, store, boot);
     book.put(&mut bytes);
     let new = path.with_extension("new");
-    let mut file = OpenOptions::new().create(true).write(true).truncate(true).open(&new)?;
+    let mut options = OpenOptions::new();
+    let mut file = options.create(true).write(true).truncate(true).mode(FILE_MODE).open(&new)?;
     file.write_all(&bytes)?;
     fs::rename(&new, path)?;
     Ok((file, bytes.len()))

@@ -17,7 +17,7 @@ pub(super) struct Place {
 pub(super) fn services(dir: &Path) -> Result<Vec<Place>, Trouble> {
     let failed =
         |dir: &Path, error| Trouble::Failed(format!("cannot read {}: {error}", dir.display()));
-    let look = |dir: &Path| service_of(dir).map_err(|error| failed(dir, error));
+    let look = |dir: &Path| service_of(dir).map_err(|error| Trouble::Failed(error.to_string()));
     if let Some(service) = look(dir)? {
         return Ok(vec![Place { service, dir: dir.to_owned() }]);
     }

@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{self, ErrorKind},
-    os::unix::fs::FileExt,
+    os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -43,6 +43,10 @@ pub trait DiskFile: std::fmt::Debug + Send + Sync + 'static {
     fn size(&self) -> io::Result<u64>;
 }
 
+/// What is made is for its owner alone.
+const FILE_MODE: u32 = 0o600;
+const DIRECTORY_MODE: u32 = 0o700;
+
 /// The operating system's file system.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RealDisk;
@@ -51,7 +55,8 @@ impl Disk for RealDisk {
     type File = fs::File;
 
     fn create(&self, path: &Path) -> io::Result<fs::File> {
-        fs::OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)
+        let mut options = fs::OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(true).mode(FILE_MODE).open(path)
     }
 
     fn open(&self, path: &Path) -> io::Result<fs::File> {
@@ -75,7 +80,7 @@ impl Disk for RealDisk {
             _ => Path::new("."),
         };
         self.create_dir(parent)?;
-        match fs::create_dir(dir) {
+        match fs::DirBuilder::new().mode(DIRECTORY_MODE).create(dir) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
             _ => {}
         }

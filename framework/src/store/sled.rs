@@ -37,7 +37,9 @@ pub use error::BaseError;
 
 /// Whose store a directory is; `None` if it is none that was completely made.
 #[cfg(feature = "cli")]
-pub(crate) fn service_of(dir: &std::path::Path) -> std::io::Result<Option<Arc<str>>> {
+pub(crate) fn service_of(
+    dir: &std::path::Path,
+) -> Result<Option<Arc<str>>, crate::directory::DirectoryError> {
     open::service_of(dir)
 }
 

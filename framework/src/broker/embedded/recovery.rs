@@ -18,7 +18,7 @@ use crate::directory::Directory;
 use crate::journal::{Disk, FROM_FIRST_LIVE, Frame, Journal, JournalError, Options, Place};
 
 /// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
-const FORMAT: &str = "endwise embedded broker, format 1";
+const FORMAT: &str = "endwise embedded broker, format 2";
 
 fn store_id(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("store ")?, 16).ok()
@@ -31,7 +31,7 @@ pub(super) fn open<D: Disk>(
     options: EmbeddedOptions,
 ) -> Result<Writer<D>, EmbeddedError> {
     options.check()?;
-    let directory = Directory::lock(dir)?;
+    let mut directory = Directory::lock(dir)?;
     let journal_options = |store| {
         let mut journal = Options::new(store, options.random("opening"));
         journal.segment_bytes = options.segment_bytes;
@@ -66,7 +66,7 @@ pub(super) fn open<D: Disk>(
         snapshot_segment,
         durable_snapshot_segment: snapshot_segment,
         head_groups: 0,
-        _directory: directory,
+        directory,
     })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::error::journal_failed;
+use super::error::{EmbeddedError, journal_failed};
 use super::frame::{Road, Unnumbered};
 use super::segments::frame_bytes;
 use super::shared::{Shared, Written};
@@ -58,7 +58,7 @@ pub(super) struct Writer<D: Disk> {
     /// Groups since `HEAD` was synced.
     pub(super) head_groups: u32,
     /// Locked until the writer is gone.
-    pub(super) _directory: Directory,
+    pub(super) directory: Directory,
 }
 
 /// What shares the next sync.
@@ -75,6 +75,7 @@ impl<D: Disk> Writer<D> {
         let _ending = Ending(Arc::clone(&self.shared));
         let mut is_open = true;
         while is_open && let Some(first) = commands.blocking_recv() {
+            self.check_directory();
             let (mut group, mut next) = (Group::default(), Some(first));
             while let Some(command) = next {
                 is_open = !matches!(command, Command::Close);
@@ -89,6 +90,13 @@ impl<D: Disk> Writer<D> {
             let _ = self.sync_head(groups_max);
         }
         self.sync_head(0)
+    }
+
+    /// Stops the broker if its data are no longer what was opened.
+    fn check_directory(&self) {
+        if let Err(error) = self.directory.check() {
+            self.shared.stop(EmbeddedError::Directory(error).into());
+        }
     }
 
     /// Writes what a command asks for, or refuses it.

@@ -11,7 +11,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::chunk::{Assembly, Flaw};
 use super::error::BaseError;
-use super::files::{parent, remove_torn_snapshots, sync_all, sync_file, wait_for_lock};
+use super::files::{
+    make_private, parent, remove_torn_snapshots, sync_all, sync_file, wait_for_lock,
+};
 use super::key::{self, META, RowKey};
 use super::meta::Meta;
 use super::panic::caught;
@@ -73,6 +75,7 @@ impl Base {
         })?;
         let path = dir.join("db");
         wait_for_lock(&File::open(&path).map_err(failed)?, &path)?;
+        make_private(dir);
         sync_all(dir)?;
         sync_file(&parent(dir))
     }
@@ -102,6 +105,7 @@ impl Base {
             let verified = verify(&db, dir)?;
             Ok((db, verified))
         })?;
+        make_private(dir);
         // sled has written a new snapshot and renamed it without syncing the directory.
         sync_file(dir)?;
         let base = Base(Arc::new(Inner {

@@ -119,12 +119,13 @@ impl OpenSled {
         let gone = || StoreError::failed("a commit was interrupted: open the store again");
         let mut files = self.files.take().ok_or_else(gone)?;
         let done = blocking(move || {
-            let result = work(&mut files);
+            // In another's directory nothing is made, renamed or removed.
+            let result = files.directory.check().map(|()| work(&mut files));
             (files, result)
         });
         let (files, result) = done.await.map_err(StoreError::failed)?;
         self.files = Some(files);
-        Ok(result)
+        result.map_err(StoreError::failed)
     }
 
     /// What a batch needs that is behind the memtable. No checkpoint changes it meanwhile: what

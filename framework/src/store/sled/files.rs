@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::error::BaseError;
 use crate::clock::Clock;
+use crate::directory::tighten_all;
 
 /// How often, and at what interval, a locked file is tried again: two seconds in all.
 const LOCK_TRIES: u32 = 400;
@@ -43,6 +44,12 @@ pub(super) fn remove_torn_snapshots(dir: &Path) -> Result<(), BaseError> {
         }
     }
     Ok(())
+}
+
+/// Takes from group and others what they may do with sled's files, which it makes as the umask
+/// allows. Where the file system has no such permissions, the opening of the directory has told.
+pub(super) fn make_private(dir: &Path) {
+    let _ = tighten_all(dir);
 }
 
 /// Syncs a directory with all that is in it, the directory itself last.

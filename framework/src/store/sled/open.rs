@@ -9,6 +9,8 @@ use super::brake::Brake;
 use super::cold::Seen;
 use super::committer::OpenSled;
 use super::{SledOptions, table};
+#[cfg(feature = "cli")]
+use crate::directory;
 use crate::directory::{Directory, DirectoryError};
 use crate::journal::{Journal, JournalError, Options, RealDisk};
 use crate::random;
@@ -19,11 +21,11 @@ use crate::tasks::Tasks;
 /// What the store writes to, and the lock that keeps others out while it may.
 pub(super) struct Files {
     pub(super) journal: Journal,
-    pub(super) _directory: Directory,
+    pub(super) directory: Directory,
 }
 
 /// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
-const FORMAT: &str = "endwise store, format 1";
+const FORMAT: &str = "endwise store, format 2";
 
 /// Opens the store in a directory, or makes it when there is none.
 pub(super) fn open(
@@ -31,11 +33,11 @@ pub(super) fn open(
     options: SledOptions,
     service: Arc<str>,
 ) -> Result<OpenSled, StoreError> {
-    let directory = Directory::lock(dir).map_err(refused)?;
+    let mut directory = Directory::lock(dir).map_err(refused)?;
     let format = directory.format(FORMAT).map_err(refused)?;
     let identity = match format {
         Some(text) => identity(&directory, &text, &service)?,
-        None => make(&directory, &options, service)?,
+        None => make(&mut directory, &options, service)?,
     };
     let opened = Base::open_watched::<Seen>(&directory.path().join("sled"));
     let (base, seen) = opened.map_err(StoreError::failed)?;
@@ -60,7 +62,7 @@ pub(super) fn open(
         options,
         tables,
         base,
-        files: Some(Files { journal, _directory: directory }),
+        files: Some(Files { journal, directory }),
         checkpoint: Tasks::new(),
         brake: Brake::default(),
         stalled: None,
@@ -72,7 +74,7 @@ pub(super) fn open(
 /// Makes a store: everything synced first, `FORMAT` last. What a crash left half made, without
 /// `FORMAT`, is made anew.
 fn make(
-    directory: &Directory,
+    directory: &mut Directory,
     options: &SledOptions,
     service: Arc<str>,
 ) -> Result<Identity, StoreError> {
@@ -103,12 +105,8 @@ fn make(
 
 /// Whose store a directory is, as its `FORMAT` says, whatever the format's number.
 #[cfg(feature = "cli")]
-pub(super) fn service_of(dir: &Path) -> std::io::Result<Option<Arc<str>>> {
-    let text = match std::fs::read_to_string(dir.join("FORMAT")) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
+pub(super) fn service_of(dir: &Path) -> Result<Option<Arc<str>>, DirectoryError> {
+    let Some(text) = directory::format_text(dir)? else { return Ok(None) };
     let kind = FORMAT.trim_end_matches(|c: char| c.is_ascii_digit());
     let mut lines = text.lines();
     let is_store = lines.next().is_some_and(|first| first.starts_with(kind));
@@ -156,10 +154,17 @@ fn refused(error: DirectoryError) -> StoreError {
         DirectoryError::Locked { dir } => {
             StoreError::Locked { place: dir.display().to_string().into() }
         }
-        DirectoryError::Format { file, found } => StoreError::Refused {
+        DirectoryError::Format { file, found, reads } => StoreError::Refused {
             place: file.display().to_string().into(),
-            reason: format!("it says {found:?}, which this version does not know").into(),
-            remedy: "use the version that wrote it, or restore it from a backup".into(),
+            reason: format!("it says {found:?}, and this version reads {reads:?} alone").into(),
+            remedy: "use the version that wrote it, or move the directory away to begin with an \
+                     empty one"
+                .into(),
+        },
+        DirectoryError::Damaged { file, reason } => StoreError::Refused {
+            place: file.display().to_string().into(),
+            reason: format!("it is damaged: {reason}").into(),
+            remedy: "restore it, or the whole data directory, from a backup".into(),
         },
         error => StoreError::failed(error),
     }

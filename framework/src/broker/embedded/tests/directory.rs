@@ -52,9 +52,9 @@ async fn the_last_handle_may_be_a_publisher() {
 fn an_unknown_format_is_refused() {
     let home = TempDir::new().unwrap();
     drop(open(home.path(), small()));
-    std::fs::write(home.path().join("FORMAT"), "endwise embedded broker, format 2\n").unwrap();
+    std::fs::write(home.path().join("FORMAT"), "endwise embedded broker, format 1\n").unwrap();
     let message = refusal(home.path(), small());
-    assert!(message.contains("format 2") && message.contains("FORMAT"), "{message}");
+    assert!(message.contains("format 1") && message.contains("FORMAT"), "{message}");
 }
 
 #[test]

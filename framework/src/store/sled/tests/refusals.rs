@@ -113,11 +113,11 @@ async fn a_harmed_store_is_refused_with_place_and_remedy() {
     let tail = segments(&dir).pop().unwrap();
     let tail = tail.strip_prefix(&dir).unwrap();
     let format = Path::new("FORMAT");
-    let newer = Harm::Written(b"endwise store, format 9\nservice shop\n");
-    let cut = Harm::Written(b"endwise store, format 1\nservice shop\n");
+    let older = Harm::Written(b"endwise store, format 1\nservice shop\n");
+    let cut = Harm::Written(b"endwise store, format 2\nservice shop\n");
     let cases: [(&Path, Harm, &str); 10] = [
         (format, Harm::Gone, "move the directory away"),
-        (format, newer, "use the version that wrote it"),
+        (format, older, "use the version that wrote it"),
         (format, cut, "restore it"),
         (format, Harm::Emptied, "restore it"),
         (format, Harm::Written(&[0xff, 0xfe]), "FORMAT"),
