@@ -87,7 +87,7 @@ pub(crate) struct InFlight {
     uncommitted: usize,
     /// What those send.
     sends: usize,
-    /// When the age of what is held is to be looked at.
+    /// When the age of what is held is to be looked at, as all times here by the steady clock.
     age_look_ms: Option<u64>,
     /// When slow lanes are to be looked for, while nothing can be fetched.
     slow_look_ms: Option<u64>,
@@ -135,7 +135,7 @@ impl Consume {
                 // The senders live as long as this loop; an error here would only spin.
                 _ = self.open.changed(), if is_held_up => {}
                 _ = self.totals.changed(), if is_held_up => {}
-                () = self.clock.sleep_until(wake) => {}
+                () = self.clock.sleep_until_steady(wake) => {}
                 _ = self.stop.changed(), if !self.is_stopping() => {}
             }
         }
@@ -143,7 +143,7 @@ impl Consume {
 
     /// Looks at the clock: lanes whose time has come go on, followers that are too many are held.
     fn look(&mut self) -> Result<(), RunError> {
-        let now = self.clock.now_ms();
+        let now = self.clock.steady_ms();
         self.lanes.set_now(now);
         self.look_at_stop(now);
         self.look_at_probation(now);
@@ -178,7 +178,7 @@ impl Consume {
         let slow = if may_fetch || self.state.lanes == 0 {
             None
         } else {
-            let due = self.clock.now_ms().saturating_add(SLOW_LOOK_MS);
+            let due = self.clock.steady_ms().saturating_add(SLOW_LOOK_MS);
             Some(self.state.slow_look_ms.unwrap_or(due))
         };
         self.state.slow_look_ms = slow;
@@ -209,8 +209,8 @@ impl Consume {
                 Some(run)
             };
             let runs: Vec<Run> = std::iter::from_fn(next).take(most).collect();
-            // A clock that was set back leaves none of those that were ready: a batch of none would
-            // be marked as running for ever.
+            // None of those that were ready may run after all: a batch of none would be marked as
+            // running for ever.
             if runs.is_empty() {
                 return;
             }

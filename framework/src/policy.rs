@@ -66,6 +66,11 @@ impl Default for OnFailure {
 }
 
 impl OnFailure {
+    /// The longest wait between two attempts.
+    pub(crate) fn wait_max(&self) -> Duration {
+        self.max.max(self.min)
+    }
+
     /// How long to wait after that many failed attempts: exponential back-off with full jitter,
     /// above `min`. `random` is uniform, and comes of the service's seed.
     ///

@@ -50,6 +50,9 @@ pub struct Batch {
     pub id: u64,
     /// Milliseconds since 1970 of this commit.
     pub time_ms: u64,
+    /// The same moment by a clock that only goes forward, in milliseconds. It may begin anew with
+    /// each opening; what has been confirmed for long enough is known by it.
+    pub steady_ms: u64,
     /// The outcomes, in the order in which they take effect.
     pub entries: Vec<Entry>,
     /// Streams of the outbox and the sequence through which the broker has confirmed them.

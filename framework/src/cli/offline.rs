@@ -148,7 +148,7 @@ impl Open {
             done: Vec::new(),
         };
         let entries = subjects.iter().flatten().map(entry).collect();
-        let batch = Batch { id: self.id, time_ms, entries, confirmed: Vec::new() };
+        let batch = Batch { id: self.id, time_ms, entries, ..Batch::default() };
         self.id += 1;
         match self.store.commit(&batch).await {
             Ok(durable) => Ok(durable.verdicts),

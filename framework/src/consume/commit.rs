@@ -176,7 +176,8 @@ impl Committer {
             }
             id += 1;
             group.batch.id = id;
-            group.batch.time_ms = self.clock.now_ms();
+            let now = self.clock.read();
+            (group.batch.time_ms, group.batch.steady_ms) = (now.wall_ms, now.steady_ms);
             group.batch.confirmed = newest(std::mem::take(&mut group.confirmed));
             let durable = self.commit(&group.batch).await?;
             self.hand_on(group.tickets, durable)?;

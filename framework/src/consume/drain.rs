@@ -9,7 +9,7 @@ pub(super) enum Drain {
     /// It was not told to stop.
     #[default]
     No,
-    /// Until that time, milliseconds since 1970, what is in progress goes on.
+    /// Until that time, by the steady clock, what is in progress goes on.
     Until(u64),
     /// What runs is given up; what is queued for commit is committed.
     Over,

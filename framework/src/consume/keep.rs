@@ -7,10 +7,11 @@ use super::Consume;
 use super::commit::{Ticket, Work};
 use super::dispatch::Failed;
 use super::finish::Completed;
-use super::lane::{Hold, Job, LaneId, Spent};
+use super::lane::{Hold, Job, LaneId, Pause, Spent};
 use super::retry;
 use crate::committed::RecordRef;
 use crate::failure::RunError;
+use crate::policy::OnFailure;
 use crate::random;
 use crate::store::{Entry, Failure, Keep, Subject, Verdict, Wait};
 
@@ -27,15 +28,18 @@ impl Consume {
         let Failed { job, how, errors } = failed;
         let (attempts, late) = job.kept.as_deref().map_or((0, false), |k| (k.attempts, k.late));
         let attempts = attempts.saturating_add(1);
-        let now = self.clock.now_ms();
+        let clocks = self.clock.read();
+        let now = clocks.wall_ms;
         let random = self.random();
         let policy = self.wiring.handlers.get(job.handler).map(|handler| &handler.on_failure);
+        let wait_max = policy.map(OnFailure::wait_max).unwrap_or_default();
         let wait = policy.map_or(Wait::Dead { since_ms: now, skip_ms: None }, |policy| {
             retry::wait(policy, how, attempts, late, now, random)
         });
         self.tell(&job, &wait, attempts, now, &errors.join(": "));
         let failure = Failure { at_ms: now, attempt: attempts, how, errors };
-        self.lanes.keep(lane, &job, wait, attempts, late);
+        let pause = Pause::of(&wait, clocks, wait_max);
+        self.lanes.keep(lane, &job, pause, attempts, late);
         let done = self.done(&job, completed);
         let keep = Keep { attempts, late, failure: Some(failure), ..self.keeping(&job, wait) };
         let subject = Subject::Kept(Box::new(keep));
@@ -100,7 +104,7 @@ impl Consume {
 
     /// A dead letter's time has come: its lane goes on without it, once that is written down.
     pub(super) fn spend(&mut self, spent: Spent) -> Result<(), RunError> {
-        let Spent { number, entry } = spent;
+        let Spent { number, entry, since_ms } = spent;
         let handler = self.wiring.name(entry.handler).unwrap_or_default();
         tracing::warn!(
             target: "endwise::gap", number, handler = &*handler, position = %entry.position,
@@ -113,7 +117,7 @@ impl Consume {
             handler,
             handlers: Arc::from([]),
             message: None,
-            wait: entry.wait,
+            wait: Wait::Dead { since_ms, skip_ms: Some(0) },
             attempts: entry.attempts,
             late: entry.late,
             failure: None,

@@ -14,11 +14,13 @@ use crate::stream::{Key, Position};
 
 mod keeping;
 mod one;
+mod pause;
 mod requests;
 
 pub(crate) use keeping::{Hold, Spent};
 pub(crate) use one::KeptJob;
 use one::{Front, Lane};
+pub(crate) use pause::Pause;
 pub(crate) use requests::Asked;
 
 /// How many deliveries of a lane run in one go before other lanes get their turn.
@@ -101,7 +103,7 @@ pub(crate) struct Lanes {
     next_run: u64,
     /// The number of the next delivery that gets one.
     next_number: u64,
-    /// The time of the last look at the clock, milliseconds since 1970.
+    /// The last reading of the steady clock.
     now_ms: u64,
     /// When closed lanes are to be looked at.
     wakes: BTreeSet<(u64, LaneId)>,
@@ -123,7 +125,7 @@ impl Lanes {
         Lanes { next_number: next_number.max(1), followers_max, ..Lanes::default() }
     }
 
-    /// Tells what time it is.
+    /// Tells what time it is, by the steady clock: all that lanes wait for goes by that.
     pub(crate) fn set_now(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
     }
@@ -210,7 +212,7 @@ impl Lanes {
         let lane = self.get_mut(id)?;
         lane.is_ready = false;
         if lane.front(now) != Front::Run {
-            // The machine's clock was set back since it was found to be ready.
+            // What it waits for has changed since it was found to be ready.
             self.go_on(id);
             return None;
         }

@@ -99,7 +99,7 @@ impl Consume {
     /// One more came, or is done: the rest is waited for anew.
     pub(super) fn extend_probation(&mut self) {
         if let Some(until) = &mut self.probation.until_ms {
-            *until = self.clock.now_ms().saturating_add(WAIT_MS);
+            *until = self.clock.steady_ms().saturating_add(WAIT_MS);
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::PAGE;
 use crate::operator::{Desk, OperatorError};
@@ -12,7 +13,15 @@ use crate::wiring::Wiring;
 
 /// Which handlers have one lane for a key. Only the app tells; of a store alone it is not known.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Components(BTreeMap<Arc<str>, Part>);
+pub(crate) struct Components(BTreeMap<Arc<str>, Of>);
+
+/// What is known of a handler.
+#[derive(Clone, Debug)]
+struct Of {
+    part: Part,
+    /// The longest wait between two of its attempts.
+    wait_max: Duration,
+}
 
 /// What a handler's lanes belong to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +40,19 @@ impl Components {
             _ => Part::Component(handler.component),
         };
         let handlers = wiring.handlers.iter();
-        Components(handlers.map(|handler| (Arc::clone(&handler.name), part(handler))).collect())
+        let of = |handler| Of { part: part(handler), wait_max: handler.on_failure.wait_max() };
+        Components(handlers.map(|handler| (Arc::clone(&handler.name), of(handler))).collect())
+    }
+
+    /// What a delivery waits for as it will be, wherever the clock was when that was stored.
+    pub(crate) fn seen_at(&self, kept: Kept, now_ms: u64) -> Kept {
+        let wait_max = self.0.get(&kept.handler).map_or(Duration::MAX, |of| of.wait_max);
+        Kept { wait: kept.wait.seen_at(now_ms, wait_max), ..kept }
     }
 
     /// The lane of a kept delivery; `None` if nothing ever waits for it.
     fn lane(&self, kept: &Kept) -> Option<(Part, Key)> {
-        let part = self.0.get(&kept.handler).cloned();
+        let part = self.0.get(&kept.handler).map(|of| of.part.clone());
         let part = part.unwrap_or_else(|| Part::Handler(Arc::clone(&kept.handler)));
         (part != Part::Alone).then_some(part).zip(kept.key.clone())
     }
@@ -63,7 +79,8 @@ impl Lanes {
             let after = all.last().map(|kept: &Kept| kept.number);
             let page = desk.reader.kept(after, PAGE).await?;
             let is_last = page.len() < PAGE;
-            all.extend(page);
+            let now_ms = desk.clock.now_ms();
+            all.extend(page.into_iter().map(|kept| desk.components.seen_at(kept, now_ms)));
             if is_last {
                 return Ok(Lanes::of(all, desk.components.clone()));
             }

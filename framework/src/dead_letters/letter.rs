@@ -67,7 +67,8 @@ impl DeadLetter {
     /// `None` if it is none (any more).
     pub(super) fn of(found: &KeptMessage, lanes: &Lanes) -> Option<Self> {
         let KeptMessage { kept, envelope, failures, .. } = found;
-        let Wait::Dead { since_ms, skip_ms } = kept.wait else { return None };
+        let seen = lanes.get(kept.number).map_or(kept.wait, |kept| kept.wait);
+        let Wait::Dead { since_ms, skip_ms } = seen else { return None };
         let last = failures.last();
         Some(DeadLetter {
             number: kept.number,

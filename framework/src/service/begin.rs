@@ -5,11 +5,13 @@ use std::sync::Arc;
 use super::Setting;
 use super::start::Lines;
 use crate::broker::Consumer;
+use crate::clock::Now;
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::decode::Decoder;
-use crate::consume::lane::{KeptJob, Lanes};
+use crate::consume::lane::{KeptJob, Lanes, Pause};
 use crate::consume::probation::Probation;
+use crate::policy::OnFailure;
 use crate::queue::Queue;
 use crate::store::{Kept, Reader, Recovered};
 use crate::tasks::Tasks;
@@ -33,10 +35,11 @@ impl Consume {
         let Parts { wiring, consumer, reader, recovered, setting, probation, lines } = parts;
         let Setting { limits, clock, seed, drain } = setting;
         let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
-        lanes.set_now(clock.now_ms());
+        let now = clock.read();
+        lanes.set_now(now.steady_ms);
         let admit = Admit::new(&recovered);
         for kept in recovered.kept {
-            recover(kept, &wiring, &probation, &mut lanes);
+            recover(kept, now, &wiring, &probation, &mut lanes);
         }
         // Whoever waits for the service to settle sees what is left to do before it has begun.
         lines.vitals.live.send_replace(lanes.live());
@@ -70,16 +73,18 @@ impl Consume {
 
 /// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that
 /// the app lacks.
-fn recover(kept: Kept, wiring: &Wiring, probation: &Probation, lanes: &mut Lanes) {
+fn recover(kept: Kept, now: Now, wiring: &Wiring, probation: &Probation, lanes: &mut Lanes) {
     let Some(&handler) = wiring.numbers(std::slice::from_ref(&kept.handler)).first() else {
         return;
     };
     let is_suspect = probation.is_suspect(&kept.position, &kept.handler);
+    let policy = wiring.handlers.get(handler).map(|handler| &handler.on_failure);
+    let wait_max = policy.map(OnFailure::wait_max).unwrap_or_default();
     let job = KeptJob {
         handler,
         position: kept.position,
-        since_ms: kept.since_ms,
-        wait: kept.wait,
+        since_ms: now.steady_at(kept.since_ms),
+        wait: Pause::of(&kept.wait, now, wait_max),
         attempts: kept.attempts,
         late: kept.late,
         bytes: kept.bytes,

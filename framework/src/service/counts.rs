@@ -37,7 +37,7 @@ struct OfHandler {
 struct Lag {
     /// Whoever only looks on keeps no broker open.
     broker: Weak<dyn Broker>,
-    /// When it was told last, milliseconds since 1970.
+    /// When it was told last, by the steady clock.
     told_ms: AtomicU64,
 }
 

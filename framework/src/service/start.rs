@@ -285,7 +285,7 @@ async fn pass(
     let entries: Vec<Entry> = passed.collect();
     if !entries.is_empty() {
         let time_ms = clock.now_ms();
-        store.commit(&Batch { id: 0, time_ms, entries, confirmed: Vec::new() }).await?;
+        store.commit(&Batch { time_ms, entries, ..Batch::default() }).await?;
     }
     Ok(())
 }

@@ -2,10 +2,12 @@
 //! are given up; and records that are no message.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::clock::millis;
 use crate::envelope::Envelope;
 use crate::stream::{Key, Position};
 
@@ -47,6 +49,35 @@ pub enum Wait {
         /// When those behind it go on without it; without that they wait for the operator.
         skip_ms: Option<u64>,
     },
+}
+
+impl Wait {
+    /// Milliseconds from `now_ms` until the time for which it waits; `None` if it waits for none.
+    ///
+    /// The clock may have been ahead when that time was stored: between two attempts the wait is
+    /// never longer than `retry_max`, and behind a dead letter never than it was meant to be.
+    pub(crate) fn left_ms(&self, now_ms: u64, retry_max: Duration) -> Option<u64> {
+        let (due_ms, most_ms) = match *self {
+            Wait::Until(due_ms) => (due_ms, millis(retry_max)),
+            Wait::Dead { since_ms, skip_ms: Some(due_ms) } => {
+                (due_ms, due_ms.saturating_sub(since_ms))
+            }
+            Wait::Held | Wait::Dead { skip_ms: None, .. } => return None,
+        };
+        Some(due_ms.saturating_sub(now_ms).min(most_ms))
+    }
+
+    /// The same wait with the time at which it will end, as the clock is now.
+    pub(crate) fn seen_at(self, now_ms: u64, retry_max: Duration) -> Wait {
+        let due_ms = self.left_ms(now_ms, retry_max).map(|left_ms| now_ms.saturating_add(left_ms));
+        match (self, due_ms) {
+            (Wait::Until(at_ms), Some(due_ms)) => Wait::Until(due_ms.min(at_ms)),
+            (Wait::Dead { since_ms, skip_ms: Some(at_ms) }, Some(due_ms)) => {
+                Wait::Dead { since_ms, skip_ms: Some(due_ms.min(at_ms)) }
+            }
+            (wait, _) => wait,
+        }
+    }
 }
 
 /// A delivery that is to be kept, or that is kept and waits for something else now.

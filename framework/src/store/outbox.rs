@@ -88,17 +88,18 @@ impl OutStream {
     }
 
     /// Takes in that the broker has all through `through`; the new floor, if it rises.
-    pub(super) fn confirmed_at(&mut self, through: u64, now_ms: u64) -> Option<u64> {
+    /// The time is the steady clock's: a machine whose clock is set has confirmed nothing earlier.
+    pub(super) fn confirmed_at(&mut self, through: u64, steady_ms: u64) -> Option<u64> {
         let last = self.samples.back().map(|&(at, _)| at);
-        if last.is_none_or(|at| now_ms.saturating_sub(at) >= REORDER_MS / SAMPLES) {
-            self.samples.push_back((now_ms, through));
+        if last.is_none_or(|at| steady_ms.saturating_sub(at) >= REORDER_MS / SAMPLES) {
+            self.samples.push_back((steady_ms, through));
         } else if let Some(newest) = self.samples.back_mut() {
             // The sample keeps its older time; the look below waits that much longer.
             newest.1 = through.max(newest.1);
         }
         let mut floor = None;
         while let Some(&(at, through)) = self.samples.front() {
-            if at.saturating_add(REORDER_MS + REORDER_MS / SAMPLES) > now_ms {
+            if at.saturating_add(REORDER_MS + REORDER_MS / SAMPLES) > steady_ms {
                 break;
             }
             self.samples.pop_front();

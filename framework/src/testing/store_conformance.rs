@@ -194,7 +194,9 @@ impl Opened {
 
     pub(crate) async fn confirm(&mut self, stream: &Arc<StreamId>, through: u64, time_ms: u64) {
         let confirmed = vec![(Arc::clone(stream), through)];
-        let batch = Batch { time_ms, confirmed, ..Batch::default() };
+        // However the machine's clock is set: what has been confirmed for long is not known by it.
+        let (time_ms, steady_ms) = (u64::MAX - time_ms, time_ms);
+        let batch = Batch { time_ms, steady_ms, confirmed, ..Batch::default() };
         self.try_commit(batch).await.unwrap();
     }
 

@@ -88,7 +88,7 @@ impl TestApp {
         limits: Limits,
     ) -> Result<TestApp, RunError> {
         // A restarted app goes on in time, as its broker does.
-        let clock = broker.clock(START_MS);
+        let clock = broker.clock(START_MS).restarted();
         let setting = Setting { clock: clock.clone(), seed: 1, limits, ..Setting::default() };
         let shared = std::sync::Arc::new(broker.clone());
         let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
@@ -152,6 +152,20 @@ impl TestApp {
         self.settle().await
     }
 
+    /// Sets the machine's clock back, as an administrator or a time server does: the time of day
+    /// jumps for all apps on this broker, and no wait gets longer.
+    ///
+    /// What goes by the time of day (schedules, messages that wait for a time) notices within a
+    /// minute, so [`advance`](Self::advance) by that much before you look.
+    pub fn set_clock_back(&self, by: Duration) {
+        self.clock.set_by(-whole_ms(by));
+    }
+
+    /// Sets the machine's clock forward; see [`set_clock_back`](Self::set_clock_back).
+    pub fn set_clock_forward(&self, by: Duration) {
+        self.clock.set_by(whole_ms(by));
+    }
+
     /// All messages of a type that were published, each slot's in order.
     pub fn published<M: Message>(&self) -> Result<Vec<M>, serde_json::Error> {
         let is_one = |publication: &crate::broker::Publication| {
@@ -190,4 +204,8 @@ impl TestApp {
     pub async fn stop(self) -> Result<(), RunError> {
         self.service.stop().await
     }
+}
+
+fn whole_ms(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -24,6 +24,7 @@ mod handlers_of_one_key_run_in_order;
 mod handlers_run_side_by_side_unless_they_share_a_state;
 mod large_messages_and_states_are_taken_in_parts;
 mod layers_wrap_on_three_levels;
+mod no_wait_gets_longer_when_the_clock_is_set;
 mod random_crashes_lose_and_double_nothing;
 mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;

@@ -80,6 +80,17 @@ pub(crate) async fn in_time<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(3600), future).await.expect("it would wait for ever")
 }
 
+/// Moves the time, and lets the service look at it.
+pub(crate) async fn pass(time: Duration) {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    tokio::time::advance(time).await;
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Lets other tasks run until something is so.
 pub(crate) async fn until(what: impl Fn() -> bool) {
     for _ in 0..100_000 {

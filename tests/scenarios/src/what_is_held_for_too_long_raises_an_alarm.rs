@@ -5,17 +5,9 @@ use framework::prelude::*;
 use framework::testing::TestApp;
 
 use crate::bank::{deposit, deposit_of};
-use crate::support::{Trail, in_time};
+use crate::support::{Trail, in_time, pass};
 
 const MINUTE: Duration = Duration::from_secs(60);
-
-/// Moves the time, and lets the service look at it.
-async fn pass(time: Duration) {
-    tokio::time::advance(time).await;
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
 
 #[tokio::test(start_paused = true)]
 async fn what_is_held_for_too_long_raises_an_alarm() -> anyhow::Result<()> {

@@ -1,8 +1,7 @@
 //! Deliveries that the store keeps: how they come into their lanes, and leave them.
 
 use super::one::KeptJob;
-use super::{Job, LaneId, Lanes};
-use crate::store::Wait;
+use super::{Job, LaneId, Lanes, Pause};
 use crate::stream::{Key, Position};
 
 /// Where a kept delivery is.
@@ -28,6 +27,8 @@ pub(crate) struct Hold {
 pub(crate) struct Spent {
     pub(crate) number: u64,
     pub(crate) entry: KeptJob,
+    /// When it was given up, milliseconds since 1970.
+    pub(crate) since_ms: u64,
 }
 
 impl Lanes {
@@ -40,7 +41,7 @@ impl Lanes {
         entry: KeptJob,
     ) {
         let key = component.zip(key.cloned());
-        if is_spent(&entry.wait) {
+        if matches!(entry.wait, Pause::Spent { .. }) {
             self.places.insert(number, Place::Spent(key, Box::new(entry)));
         } else {
             self.enter(number, key, Box::new(entry));
@@ -63,7 +64,7 @@ impl Lanes {
     }
 
     /// A job of the lane, which is running still, has failed: it is kept, once that is durable.
-    pub(crate) fn keep(&mut self, id: LaneId, job: &Job, wait: Wait, attempts: u32, late: bool) {
+    pub(crate) fn keep(&mut self, id: LaneId, job: &Job, wait: Pause, attempts: u32, late: bool) {
         let entry = KeptJob {
             handler: job.handler,
             position: job.envelope.position.clone(),
@@ -172,17 +173,16 @@ impl Lanes {
             let Some(lane) = self.get_mut(id) else { continue };
             if !lane.is_running
                 && let Some((number, entry)) = lane.kept.first_key_value()
-                && let Wait::Dead { since_ms, skip_ms: Some(skip_ms) } = entry.wait
                 && entry.is_durable()
-                && skip_ms <= now
+                && let Some(since_ms) = entry.wait.passed_over(now)
             {
                 let (number, mut entry) = (*number, (**entry).clone());
-                entry.wait = Wait::Dead { since_ms, skip_ms: Some(0) };
+                entry.wait = Pause::Spent { since_ms };
                 entry.uncommitted = 1;
                 if let Some(lane) = self.get_mut(id) {
                     lane.kept.insert(number, Box::new(entry.clone()));
                 }
-                spent.push(Spent { number, entry });
+                spent.push(Spent { number, entry, since_ms });
                 continue;
             }
             self.go_on(id);
@@ -206,7 +206,7 @@ impl Lanes {
     /// The delivery that is held for longest, if one is.
     pub(crate) fn oldest_held(&self) -> Option<&KeptJob> {
         let kept = self.lanes.iter().flatten().flat_map(|lane| lane.kept.values());
-        let held = kept.filter(|kept| matches!(kept.wait, Wait::Held));
+        let held = kept.filter(|kept| kept.wait == Pause::Held);
         held.map(|kept| &**kept).min_by_key(|kept| kept.since_ms)
     }
 
@@ -221,17 +221,12 @@ impl Lanes {
     }
 }
 
-/// Whether a lane goes on without it.
-fn is_spent(wait: &Wait) -> bool {
-    matches!(wait, Wait::Dead { skip_ms: Some(0), .. })
-}
-
 fn held(job: &Job, now_ms: u64) -> KeptJob {
     KeptJob {
         handler: job.handler,
         position: job.envelope.position.clone(),
         since_ms: now_ms,
-        wait: Wait::Held,
+        wait: Pause::Held,
         attempts: 0,
         late: false,
         bytes: weight(job),

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::Job;
-use crate::store::{StoredState, Wait};
+use super::{Job, Pause};
+use crate::store::StoredState;
 use crate::stream::{Key, Position};
 
 /// A wait, or a run, that is longer closes a lane for long: what follows is held at once.
@@ -14,9 +14,9 @@ const LONG_MS: u64 = 1_000;
 pub(crate) struct KeptJob {
     pub(crate) handler: usize,
     pub(crate) position: Position,
-    /// Milliseconds since 1970 since when it is kept.
+    /// Since when it is kept, by the steady clock.
     pub(crate) since_ms: u64,
-    pub(crate) wait: Wait,
+    pub(crate) wait: Pause,
     /// Attempts that failed.
     pub(crate) attempts: u32,
     pub(crate) late: bool,
@@ -111,10 +111,11 @@ impl Lane {
         };
         match first.wait {
             _ if !first.is_durable() => Front::Closed,
-            Wait::Held => Front::Run,
-            Wait::Until(due) if due <= now_ms => Front::Run,
-            Wait::Until(due) => Front::Until(due),
-            Wait::Dead { skip_ms, .. } => skip_ms.map_or(Front::Closed, Front::Until),
+            Pause::Held => Front::Run,
+            Pause::Until(due) if due <= now_ms => Front::Run,
+            Pause::Until(due) => Front::Until(due),
+            Pause::Dead { skip, .. } => skip.map_or(Front::Closed, Front::Until),
+            Pause::Spent { .. } => Front::Until(now_ms),
         }
     }
 
@@ -140,9 +141,9 @@ impl Lane {
             return many && self.is_slow(now_ms) && self.uncommitted == 0;
         }
         self.kept.values().next().is_some_and(|first| match first.wait {
-            Wait::Dead { .. } => true,
-            Wait::Until(due) => many || due > now_ms.saturating_add(LONG_MS),
-            Wait::Held => many,
+            Pause::Dead { .. } | Pause::Spent { .. } => true,
+            Pause::Until(due) => many || due > now_ms.saturating_add(LONG_MS),
+            Pause::Held => many,
         }) || (many && self.is_slow(now_ms))
     }
 
@@ -153,10 +154,10 @@ impl Lane {
         is_idle
             && self.queue.is_empty()
             && first.is_some_and(|first| match first.wait {
-                Wait::Dead { skip_ms, .. } => {
-                    first.is_durable() && skip_ms.is_none_or(|due| due > now_ms)
+                Pause::Dead { skip, .. } => {
+                    first.is_durable() && skip.is_none_or(|due| due > now_ms)
                 }
-                Wait::Held | Wait::Until(_) => false,
+                Pause::Held | Pause::Until(_) | Pause::Spent { .. } => false,
             })
     }
 

@@ -2,8 +2,7 @@
 
 use super::keeping::Place;
 use super::one::KeptJob;
-use super::{LaneId, Lanes};
-use crate::store::Wait;
+use super::{LaneId, Lanes, Pause};
 use crate::stream::{Key, Position};
 
 /// A dead letter that is to be replayed or discarded, once that is durable.
@@ -26,7 +25,7 @@ impl Lanes {
                 (false, self.get_mut(id)?.kept.get_mut(&number)?)
             }
         };
-        let is_dead = matches!(entry.wait, Wait::Dead { .. });
+        let is_dead = matches!(entry.wait, Pause::Dead { .. } | Pause::Spent { .. });
         if !is_dead || !entry.is_durable() {
             return None;
         }
@@ -38,7 +37,7 @@ impl Lanes {
     /// It is durable that a dead letter is handled again: it does in its place.
     pub(crate) fn replayed(&mut self, asked: &Asked) {
         let Some((key, mut entry)) = self.leave(asked.number) else { return };
-        (entry.wait, entry.attempts, entry.uncommitted) = (Wait::Held, 0, 0);
+        (entry.wait, entry.attempts, entry.uncommitted) = (Pause::Held, 0, 0);
         entry.late = entry.late || asked.is_late;
         match key {
             Where::In(id) => {

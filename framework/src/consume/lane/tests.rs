@@ -1,6 +1,5 @@
 use super::*;
 use crate::envelope::{Context, Headers};
-use crate::store::Wait;
 use crate::stream::{Slot, StreamId};
 
 fn job(sequence: u64) -> Job {
@@ -89,7 +88,7 @@ fn a_lane_whose_time_has_not_come_after_all_does_not_run() {
     lanes.add(Some(0), Some(&key), job(1));
     let mut run = lanes.start().unwrap();
     let first = run.jobs.pop_front().unwrap();
-    lanes.keep(run.lane, &first, Wait::Until(1_000), 1, false);
+    lanes.keep(run.lane, &first, Pause::Until(1_000), 1, false);
     lanes.ended(run.lane, 0, VecDeque::new(), Vec::new());
     lanes.kept(run.lane, &first);
     lanes.set_now(1_000);

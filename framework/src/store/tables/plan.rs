@@ -27,6 +27,7 @@ pub(in crate::store) struct Plan {
     /// The timers that are due, as they are stored.
     pub(super) timers: BTreeMap<TimerId, Bytes>,
     pub(super) time_ms: u64,
+    pub(super) steady_ms: u64,
 }
 
 /// What is to be read behind the memtable before a batch is planned, for planning waits for
@@ -101,7 +102,8 @@ impl Tables {
         limits::check(batch)?;
         self.check_holes()?;
         let Read { versions, timers } = behind;
-        let mut plan = Plan { time_ms: batch.time_ms, versions, timers, ..Plan::default() };
+        let Batch { time_ms, steady_ms, .. } = *batch;
+        let mut plan = Plan { time_ms, steady_ms, versions, timers, ..Plan::default() };
         for (stream, through) in &batch.confirmed {
             self.confirm(stream, *through, &mut plan);
         }
@@ -236,7 +238,7 @@ impl Tables {
         if *known.id != *stream || through < known.confirmed {
             return;
         }
-        let floor = known.confirmed_at(through, plan.time_ms);
+        let floor = known.confirmed_at(through, plan.steady_ms);
         if through > known.confirmed {
             self.change(Change::Confirmed(topic, slot, through), plan);
         }

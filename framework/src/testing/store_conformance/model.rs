@@ -60,7 +60,13 @@ impl Model {
                 confirmed.push((Arc::clone(&row.stream), through));
             }
         }
-        Batch { time_ms: self.time_ms, entries, confirmed, ..Batch::default() }
+        Batch {
+            time_ms: self.time_ms,
+            steady_ms: self.time_ms,
+            entries,
+            confirmed,
+            ..Batch::default()
+        }
     }
 
     /// One of a window that moves on slowly: most come more than once, some never.
