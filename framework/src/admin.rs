@@ -17,13 +17,15 @@ use crate::operator::Desk;
 use crate::tasks::Tasks;
 
 pub(crate) mod ask;
+#[cfg(feature = "cli")]
+mod client;
 mod protocol;
 mod socket;
 
 pub(crate) use ask::Question;
-use protocol::{Refusal, Trouble};
 #[cfg(feature = "cli")]
-pub(crate) use protocol::{answered, asking};
+pub(crate) use client::{answered, asking};
+use protocol::{Refusal, Trouble};
 use socket::Socket;
 
 /// The socket's name in the service's directory.

@@ -14,6 +14,9 @@ use crate::stream::{Key, PartitionId, Slot};
 
 pub mod embedded;
 pub mod memory;
+pub mod status;
+
+use status::BrokerStatus;
 
 /// A message as the broker hands it over, not yet decoded.
 #[derive(Clone, Debug)]
@@ -92,6 +95,11 @@ pub trait Broker: Send + Sync + 'static {
     /// How many records a registered consumer has not settled, if that is known at once.
     fn lag(&self, consumer: &str) -> Option<u64> {
         let _ = consumer;
+        None
+    }
+
+    /// How the broker is doing, if that is known at once.
+    fn status(&self) -> Option<BrokerStatus> {
         None
     }
 }

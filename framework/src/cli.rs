@@ -4,18 +4,21 @@
 //! store itself, answers from it, and writes down there what the next start is to do.
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use async_trait::async_trait;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 // The commands: a file each, and a line in the list below.
 mod letters;
 mod status;
+mod topics;
 
 // What they have in common.
 mod act;
 mod args;
+mod brokers;
 mod lists;
 mod offline;
 mod place;
@@ -49,6 +52,9 @@ commands! {
     /// Says how a service is doing: ready or why not, and what waits for what
     #[command(after_help = "Example: endwise status endwise-data")]
     Status(status::Args),
+    /// The topics of the embedded broker: what they hold, who reads them and how far behind
+    #[command(after_help = "Example: endwise topics endwise-data")]
+    Topics(topics::Args),
     /// What a service could not handle: look at it, replay it, discard it
     #[command(after_help = "Example: endwise dead-letters list endwise-data/bank")]
     DeadLetters(letters::Args),
@@ -97,13 +103,23 @@ enum Came {
     NothingMatched,
 }
 
+/// Columns of a help that goes to no terminal; on one, its own, up to 100.
+const HELP_COLUMNS: usize = 80;
+
+/// The tool's arguments, with a help that wraps at words.
+fn command() -> clap::Command {
+    let command = Args::command();
+    if std::io::stdout().is_terminal() { command } else { command.term_width(HELP_COLUMNS) }
+}
+
 /// Runs the tool with these arguments, the program's name first: for its binary, and for a service
 /// whose own binary is to have its verbs.
 ///
 /// Prints to the standard output and to the standard error. The exit code is 0 if it was done, 1
 /// if it failed, 2 if the arguments make no sense, 3 if nothing matched.
 pub async fn main(args: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> ExitCode {
-    let args = match Args::try_parse_from(args) {
+    let parsed = command().try_get_matches_from(args);
+    let args = match parsed.and_then(|matches| Args::from_arg_matches(&matches)) {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors, and are printed here as well.

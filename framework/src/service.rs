@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::stream::{Stream, TryStreamExt};
 use tokio::sync::watch;
 
+use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::dead_letters::DeadLetters;
@@ -143,6 +144,12 @@ impl Service {
     /// How it is doing: what its store keeps, and what it has done since it was started.
     pub async fn status(&self) -> Result<Status, OperatorError> {
         self.desk.status().await
+    }
+
+    /// How its broker is doing: topics, who reads them and how far behind, disk; `None` if it does
+    /// not tell.
+    pub fn broker_status(&self) -> Option<BrokerStatus> {
+        self.desk.broker_status()
     }
 
     /// How many messages are committed and not confirmed by the broker, as it changes.

@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::protocol::{self, Refusal};
 use crate::operator::{Desk, OperatorError};
 
+pub(crate) mod broker;
 pub(crate) mod dead_letters;
 pub(crate) mod invalid;
 pub(crate) mod status;
@@ -47,6 +48,7 @@ macro_rules! questions {
 
 questions! {
     status::Ask,
+    broker::Ask,
     dead_letters::List,
     dead_letters::Count,
     dead_letters::Show,

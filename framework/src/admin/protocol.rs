@@ -3,14 +3,13 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::ask::{self, Question};
+use super::ask;
 use crate::operator::{Desk, OperatorError};
 
 /// The version of questions and answers. A new one gets a new number.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// A question that is not answered, and why: an answer of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,18 +67,11 @@ impl From<OperatorError> for Refusal {
 
 /// What a line begins with.
 #[derive(Deserialize)]
-struct Head {
-    version: u32,
+pub(super) struct Head {
+    pub(super) version: u32,
     ask: Option<String>,
-    answer: Option<String>,
-}
-
-#[derive(Serialize)]
-struct Asking<'a, Q> {
-    version: u32,
-    ask: &'static str,
-    #[serde(flatten)]
-    question: &'a Q,
+    #[cfg(feature = "cli")]
+    pub(super) answer: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -90,7 +82,7 @@ struct Answering<'a, A> {
     what: &'a A,
 }
 
-fn line(of: &impl Serialize) -> Vec<u8> {
+pub(super) fn line(of: &impl Serialize) -> Vec<u8> {
     // Nothing has a map whose keys are no text, the one thing that JSON cannot write.
     let mut line = serde_json::to_vec(of).unwrap_or_default();
     line.push(b'\n');
@@ -100,36 +92,6 @@ fn line(of: &impl Serialize) -> Vec<u8> {
 /// An answer as it travels.
 pub(super) fn written(answer: &'static str, what: &impl Serialize) -> Vec<u8> {
     line(&Answering { version: VERSION, answer, what })
-}
-
-/// A question as it travels.
-pub(crate) fn asking<Q: Question>(question: &Q) -> Vec<u8> {
-    line(&Asking { version: VERSION, ask: Q::ASK, question })
-}
-
-/// Why an answer is none.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum NoAnswer {
-    #[error("{0}")]
-    Refused(String),
-    #[error("the answer does not fit the question: is the tool of the service's version?")]
-    Unlike,
-    #[error("the answer cannot be read: {0}")]
-    Unreadable(#[from] serde_json::Error),
-}
-
-/// Reads the answer to a question of that type.
-pub(crate) fn answered<Q: Question>(line: &[u8]) -> Result<Q::Answer, NoAnswer> {
-    fn read<T: DeserializeOwned>(line: &[u8]) -> Result<T, NoAnswer> {
-        Ok(serde_json::from_slice(line)?)
-    }
-    match read::<Head>(line)? {
-        Head { version: VERSION, answer: Some(answer), .. } if answer == Q::ANSWER => read(line),
-        Head { answer: Some(answer), .. } if answer == Refusal::ANSWER => {
-            Err(NoAnswer::Refused(read::<Refusal>(line)?.message))
-        }
-        _ => Err(NoAnswer::Unlike),
-    }
 }
 
 /// Answers a question as it came: the answer as it travels.

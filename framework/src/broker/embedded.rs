@@ -35,13 +35,15 @@
 //! consumer that comes back says with its cursors where it is. Until it does, all is kept that was
 //! not settled when the broker last wrote a snapshot.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
 
+use super::status::BrokerStatus;
 use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
+use crate::clock::Clock;
 use crate::journal::{Disk, RealDisk};
 
 mod consumer;
@@ -56,6 +58,7 @@ mod registrations;
 mod segments;
 mod shared;
 mod snapshot;
+mod status;
 mod subscribe;
 mod topics;
 mod writer;
@@ -95,6 +98,12 @@ impl EmbeddedBroker {
     ) -> Result<Self, BrokerError> {
         let writer = recovery::open(disk, dir, options)?;
         Ok(EmbeddedBroker { handle: Arc::new(Handle::start(writer)?) })
+    }
+
+    /// Whether a directory has an embedded broker's data, of whatever version.
+    #[cfg(feature = "cli")]
+    pub(crate) fn is_in(dir: &Path) -> std::io::Result<bool> {
+        recovery::is_in(dir)
     }
 
     /// Writes what was handed in, says durably where the journal ends, and gives the directory
@@ -139,6 +148,12 @@ impl Broker for EmbeddedBroker {
     fn lag(&self, consumer: &str) -> Option<u64> {
         let state = self.handle.shared.lock();
         state.registrations.lag(consumer, &state.topics)
+    }
+
+    fn status(&self) -> Option<BrokerStatus> {
+        let now_ms = Clock::system().now_ms();
+        let shared = &self.handle.shared;
+        Some(status::status(&shared.lock(), &shared.options, now_ms))
     }
 
     async fn room(&self) -> Result<(), BrokerError> {

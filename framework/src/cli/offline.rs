@@ -56,7 +56,10 @@ fn desk(
     let operate = Arc::clone(&offline) as Arc<dyn Operate>;
     // Which handlers share a state, only the app says.
     let components = Components::default();
-    (Arc::new(Desk { service, clock, reader, components, operate, live: None }), offline)
+    (
+        Arc::new(Desk { service, clock, reader, components, broker: None, operate, live: None }),
+        offline,
+    )
 }
 
 impl Offline {

@@ -27,6 +27,11 @@ impl Printed {
         self.0.push('\n');
     }
 
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &str {
+        &self.0
+    }
+
     /// `name   text`, the names of one width.
     pub(super) fn field(&mut self, name: &str, text: &str) {
         self.line(format!("  {name:<12}  {text}"));

@@ -4,18 +4,22 @@ use async_trait::async_trait;
 use serde::Serialize;
 
 use super::args::Asked;
+use super::place::Place;
 use super::print::{BAD, GOOD, HEAD, Printed, styled};
 use super::table::{Column, Side, Table};
-use super::way::{Each, each};
+use super::topics;
+use super::way::{Each, Way, each};
 use super::words::{bytes, count, plain, span, time_and_age};
 use super::{Came, Command, Trouble};
 use crate::admin::ask;
+use crate::broker::status::BrokerStatus;
 use crate::dead_letters::WaitsFor;
 use crate::status::{RunningStatus, Status};
 
 #[derive(Serialize)]
 struct Json {
     services: Vec<Status>,
+    broker: Option<BrokerStatus>,
 }
 
 /// Which services.
@@ -29,9 +33,11 @@ pub(super) struct Args {
 impl Command for Args {
     async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
         let Each { answers, came } = each(&self.asked.dir, ask::status::Ask {}).await?;
-        let all: Vec<Status> = answers.into_iter().map(|(_, answer)| *answer.status).collect();
+        let answers = answers.into_iter().map(|(place, answer)| (place, *answer.status));
+        let (places, all): (Vec<Place>, Vec<Status>) = answers.unzip();
+        let broker = broker(&places).await?;
         if self.asked.json {
-            printed.json(&Json { services: all })?;
+            printed.json(&Json { services: all, broker })?;
             return Ok(came);
         }
         for (number, status) in all.iter().enumerate() {
@@ -40,8 +46,25 @@ impl Command for Args {
             }
             print(status, printed);
         }
+        if let Some(broker) = broker {
+            printed.line("");
+            topics::print(&broker, true, printed);
+        }
         Ok(came)
     }
+}
+
+/// How the broker is doing, as the first service says that runs on one which tells. The data of one
+/// on which nothing runs are not opened for it: they may be large, and `topics` does.
+async fn broker(places: &[Place]) -> Result<Option<BrokerStatus>, Trouble> {
+    for place in places {
+        if let Some(mut way) = Way::to_running(place).await?
+            && let Some(broker) = way.ask(ask::broker::Ask {}).await?.broker
+        {
+            return Ok(Some(broker));
+        }
+    }
+    Ok(None)
 }
 
 fn print(status: &Status, printed: &mut Printed) {

@@ -17,11 +17,11 @@ pub(super) enum Side {
     Right,
 }
 
-/// Rows below their heads, each with a line of its own below it, if it has one.
+/// Rows below their heads, each with lines of its own below it, if it has some.
 #[derive(Debug)]
 pub(super) struct Table<const N: usize> {
     columns: [Column; N],
-    rows: Vec<([String; N], Option<String>)>,
+    rows: Vec<([String; N], Vec<String>)>,
 }
 
 /// Between two columns.
@@ -33,10 +33,10 @@ impl<const N: usize> Table<N> {
     }
 
     /// Adds a row. What is too wide for its column is cut.
-    pub(super) fn row(&mut self, cells: [String; N], below: Option<String>) {
+    pub(super) fn row(&mut self, cells: [String; N], below: impl IntoIterator<Item = String>) {
         let mut widths = self.columns.iter().map(|column| column.width_max);
         let cells = cells.map(|cell| cut(&cell, widths.next().unwrap_or(0)));
-        self.rows.push((cells, below));
+        self.rows.push((cells, below.into_iter().collect()));
     }
 
     /// The table, a line a row.

@@ -32,20 +32,9 @@ pub(super) enum Way {
 impl Way {
     /// To the service that runs there, or into its store.
     pub(super) async fn open(place: &Place) -> Result<Way, Trouble> {
-        let socket = place.dir.join(admin::NAME);
-        let why = match UnixStream::connect(&socket).await {
-            Ok(stream) => return Ok(Way::Running(BufReader::new(stream))),
-            // Nobody listens: it was killed, or has ended.
-            Err(error) if is_nobody(&error) => "has no admin socket that answers".to_owned(),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                return Err(Trouble::Failed(format!(
-                    "cannot ask the service {:?} over {}: {error}; run this as the user whom the \
-                     service runs as",
-                    place.service,
-                    socket.display()
-                )));
-            }
-            Err(error) => format!("cannot be asked over {}: {error}", socket.display()),
+        let why = match connect(place).await? {
+            Ok(way) => return Ok(way),
+            Err(why) => why,
         };
         match offline::open(place).await {
             Ok((desk, offline)) => Ok(Way::Offline(desk, offline)),
@@ -56,6 +45,11 @@ impl Way {
             ))),
             Err(error) => Err(Trouble::failed(error)),
         }
+    }
+
+    /// To the service that runs there, if one does and can be asked.
+    pub(super) async fn to_running(place: &Place) -> Result<Option<Way>, Trouble> {
+        Ok(connect(place).await?.ok())
     }
 
     /// Whether the service runs.
@@ -116,6 +110,23 @@ pub(super) async fn once<Q: Question>(place: &Place, question: Q) -> Result<Q::A
     let answer = way.ask(question).await;
     way.close().await?;
     answer
+}
+
+/// To the service that runs there, or why there is none to ask.
+async fn connect(place: &Place) -> Result<Result<Way, String>, Trouble> {
+    let socket = place.dir.join(admin::NAME);
+    match UnixStream::connect(&socket).await {
+        Ok(stream) => Ok(Ok(Way::Running(BufReader::new(stream)))),
+        // Nobody listens: it was killed, or has ended.
+        Err(error) if is_nobody(&error) => Ok(Err("has no admin socket that answers".to_owned())),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Trouble::Failed(format!(
+            "cannot ask the service {:?} over {}: {error}; run this as the user whom the service \
+             runs as",
+            place.service,
+            socket.display()
+        ))),
+        Err(error) => Ok(Err(format!("cannot be asked over {}: {error}", socket.display()))),
+    }
 }
 
 fn is_nobody(error: &io::Error) -> bool {

@@ -69,7 +69,8 @@ pub(super) fn bytes(count: u64) -> String {
     match count {
         0..1_024 => format!("{count} B"),
         1_024..1_048_576 => format!("{:.1} KiB", count as f64 / 1_024.0),
-        _ => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+        1_048_576..1_073_741_824 => format!("{:.1} MiB", count as f64 / 1_048_576.0),
+        _ => format!("{:.1} GiB", count as f64 / 1_073_741_824.0),
     }
 }
 
@@ -128,7 +129,7 @@ mod tests {
         assert_eq!(time_and_age(now - 200_000, now), "2025-12-31T23:56:40Z (3m ago)");
         assert_eq!(time_and_age(now + 5_400_999, now), "2026-01-01T01:30:00Z (in 1h)");
         assert_eq!((span(0), span(999), span(90_000_000)), ("0s".into(), "0s".into(), "1d".into()));
-        assert_eq!(bytes(1_536), "1.5 KiB");
+        assert_eq!((bytes(1_536), bytes(8 << 30)), ("1.5 KiB".into(), "8.0 GiB".into()));
         assert_eq!(
             (count(1, "record"), count(0, "record")),
             ("1 record".into(), "0 records".into())

@@ -153,6 +153,7 @@ fn shelf() -> (Arc<Shelf>, DeadLetters) {
         clock: Clock::fixed(0),
         reader: Arc::clone(&shelf) as Arc<dyn Reader>,
         components: Components::default(),
+        broker: None,
         operate: Arc::clone(&shelf) as Arc<dyn Operate>,
         live: None,
     };

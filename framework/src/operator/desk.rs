@@ -1,11 +1,13 @@
 //! Where an operator's questions and requests go: one desk for the library, the admin socket, and
 //! the tool on a store that no service has open.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
 use super::Operate;
+use crate::broker::Broker;
+use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
 use crate::dead_letters::Components;
 use crate::service::Counts;
@@ -13,17 +15,31 @@ use crate::store::Reader;
 use crate::vitals::Vitals;
 
 /// All that is needed to answer for a service.
-#[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) service: Arc<str>,
     pub(crate) clock: Clock,
     pub(crate) reader: Arc<dyn Reader>,
     /// Which handlers have one lane for a key.
     pub(crate) components: Components,
+    /// The broker, where there is one to ask. Whoever only looks on keeps none open.
+    pub(crate) broker: Option<Weak<dyn Broker>>,
     /// Who carries out what is asked.
     pub(crate) operate: Arc<dyn Operate>,
     /// What is known of a service only while it runs.
     pub(crate) live: Option<Live>,
+}
+
+impl Desk {
+    /// How the broker is doing, if there is one and it tells.
+    pub(crate) fn broker_status(&self) -> Option<BrokerStatus> {
+        self.broker.as_ref()?.upgrade()?.status()
+    }
+}
+
+impl std::fmt::Debug for Desk {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Desk").field("service", &self.service).finish_non_exhaustive()
+    }
 }
 
 /// What a running service says of itself.

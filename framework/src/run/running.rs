@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::app::App;
+use crate::broker::Broker;
 use crate::broker::embedded::EmbeddedBroker;
+use crate::broker::status::BrokerStatus;
 use crate::config::Config;
 use crate::failure::RunError;
 use crate::service::Service;
@@ -93,6 +95,12 @@ impl Running {
     /// The service of that name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|service| service.name() == name)
+    }
+
+    /// How the embedded broker is doing: its topics, who reads them and how far behind, and what
+    /// its disk holds. `None` if the services run on another broker.
+    pub fn broker_status(&self) -> Option<BrokerStatus> {
+        self.broker.as_ref()?.status()
     }
 
     /// Waits until one of the services has ended by itself, that is: by an error. Cancellation

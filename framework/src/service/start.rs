@@ -139,7 +139,7 @@ impl Ground {
     fn run(mut self) -> Result<Service, RunError> {
         let unsent = std::mem::take(&mut self.recovered.outbox);
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
-        let desk = desk(&self.wiring, &self.reader, &self.setting, &lines);
+        let desk = self.desk(&lines);
         let rows = Queue::new(QUEUE_MAX + unsent.len());
         let producer = Producer::new(&self.setting.limits, Arc::clone(&self.reader));
         let end = watch::Sender::new(false);
@@ -208,6 +208,20 @@ impl Ground {
 }
 
 impl Ground {
+    /// Where an operator's questions go.
+    fn desk(&self, lines: &Lines) -> Arc<Desk> {
+        let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
+        Arc::new(Desk {
+            service: Arc::clone(&self.wiring.service),
+            clock: self.setting.clock.clone(),
+            reader: Arc::clone(&self.reader),
+            components: Components::of(&self.wiring),
+            broker: Some(Arc::downgrade(&self.broker)),
+            operate: Arc::new(lines.requests.clone()),
+            live: Some(Live { vitals, counts, open: lines.open.subscribe() }),
+        })
+    }
+
     /// The timer, which has not begun.
     fn timer(&mut self, lines: &Lines) -> Timer {
         Timer {
@@ -222,19 +236,6 @@ impl Ground {
             schedules: std::mem::take(&mut self.schedules),
         }
     }
-}
-
-/// Where an operator's questions go.
-fn desk(wiring: &Wiring, reader: &Arc<dyn Reader>, setting: &Setting, lines: &Lines) -> Arc<Desk> {
-    let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
-    Arc::new(Desk {
-        service: Arc::clone(&wiring.service),
-        clock: setting.clock.clone(),
-        reader: Arc::clone(reader),
-        components: Components::of(wiring),
-        operate: Arc::new(lines.requests.clone()),
-        live: Some(Live { vitals, counts, open: lines.open.subscribe() }),
-    })
 }
 
 /// What the service reads, from where its store says.

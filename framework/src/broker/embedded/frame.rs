@@ -1,12 +1,12 @@
 //! A publish batch as it stands in the journal: one frame, whatever its partitions.
 //!
 //! ```text
-//! kind u8 · version u8 · 0 u16 · runs u32
+//! kind u8 · version u8 · 0 u16 · runs u32 · milliseconds since 1970 u64
 //! · a run: topic u32 · partition u32 · first offset u64 · records u32 · bytes u32
 //! · a record: key u32 (all ones: none) · headers u32 · body u32 · the three of them
 //! ```
 //! All numbers are little endian. A run holds the records of one partition in their order. The
-//! publisher writes all of it but the first offsets, which the broker's one writer stamps in: so
+//! publisher writes all of it but the time and the first offsets, which the broker's one writer stamps in: so
 //! the bulk of the work is done side by side, and only the numbering is one after the other. It
 //! has no checksum, for the journal's frame has one, which every read from the disk checks.
 
@@ -20,9 +20,10 @@ use crate::envelope::Headers;
 use crate::stream::Key;
 
 /// Kind and version of a frame of records.
-pub(super) const RECORDS: [u8; 2] = [1, 1];
+pub(super) const RECORDS: [u8; 2] = [1, 2];
 
-const HEAD_BYTES: usize = 8;
+const HEAD_BYTES: usize = 16;
+const TIME_AT: usize = 8;
 const RUN_BYTES: usize = 24;
 /// Bytes that a record takes besides its key, headers and body.
 pub(super) const RECORD_BYTES: usize = 12;
@@ -92,8 +93,11 @@ impl Unnumbered {
         self.bytes.len()
     }
 
-    /// Stamps the first offset of each run in.
-    pub(super) fn number(mut self, first: impl Fn(Road) -> u64) -> (Vec<Run>, Bytes) {
+    /// Stamps the time and the first offset of each run in.
+    pub(super) fn number(mut self, time_ms: u64, first: impl Fn(Road) -> u64) -> (Vec<Run>, Bytes) {
+        if let Some(place) = self.bytes.get_mut(TIME_AT..HEAD_BYTES) {
+            place.copy_from_slice(&time_ms.to_le_bytes());
+        }
         let table = self.bytes.get_mut(HEAD_BYTES..).unwrap_or_default();
         for (run, place) in self.runs.iter_mut().zip(table.chunks_exact_mut(RUN_BYTES)) {
             run.first = first(run.road);
@@ -149,6 +153,11 @@ fn put(bytes: &mut Vec<u8>, publication: &Publication) {
     bytes.extend_from_slice(key.as_ref().map_or(&[], |key| key.as_bytes()));
     bytes.extend_from_slice(headers);
     bytes.extend_from_slice(body);
+}
+
+/// When a frame was written, milliseconds since 1970.
+pub(super) fn time_ms(frame: &[u8]) -> u64 {
+    frame.get(TIME_AT..HEAD_BYTES).map_or(0, |mut time| time.get_u64_le())
 }
 
 /// The runs of a frame, each with the place of its records.

@@ -1,7 +1,7 @@
 //! Opening a directory: the index is rebuilt from the live segments.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,6 +19,20 @@ use crate::journal::{Disk, FROM_FIRST_LIVE, Frame, Journal, JournalError, Option
 
 /// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
 const FORMAT: &str = "endwise embedded broker, format 2";
+
+/// What each version of it begins with.
+#[cfg(feature = "cli")]
+const FORMAT_START: &str = "endwise embedded broker, format ";
+
+/// Whether a directory has an embedded broker's data, of whatever version.
+#[cfg(feature = "cli")]
+pub(super) fn is_in(dir: &Path) -> std::io::Result<bool> {
+    match std::fs::read_to_string(dir.join("FORMAT")) {
+        Ok(text) => Ok(text.starts_with(FORMAT_START)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
 
 fn store_id(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("store ")?, 16).ok()
@@ -76,19 +90,22 @@ struct Replay {
     /// The newest snapshot and its segment. The frames before it may name topics that only it
     /// explains, so nothing is put together before the end.
     snapshot: Option<(Snapshot, u64)>,
-    frames: Vec<(Place, Vec<Run>)>,
+    frames: Vec<(Place, u64, Vec<Run>)>,
 }
 
 impl Replay {
     fn take(&mut self, frame: Frame<'_>) -> Result<(), EmbeddedError> {
-        let runs = match Snapshot::decode(frame.payload)? {
+        let (time_ms, runs) = match Snapshot::decode(frame.payload)? {
             Some(snapshot) => {
                 self.snapshot = Some((snapshot, frame.segment));
-                Vec::new()
+                (0, Vec::new())
             }
-            None => frame::runs(frame.payload)?.into_iter().map(|(run, _)| run).collect(),
+            None => {
+                let runs = frame::runs(frame.payload)?.into_iter().map(|(run, _)| run);
+                (frame::time_ms(frame.payload), runs.collect())
+            }
         };
-        self.frames.push((frame.place(), runs));
+        self.frames.push((frame.place(), time_ms, runs));
         Ok(())
     }
 
@@ -101,12 +118,12 @@ impl Replay {
         for consumer in &snapshot.consumers {
             state.registrations.restore(consumer);
         }
-        for (place, runs) in self.frames {
+        for (place, time_ms, runs) in self.frames {
             if !runs.iter().all(|run| state.topics.continues(run)) {
                 let reason = "it names a topic that no snapshot explains, or leaves offsets out";
                 return Err(EmbeddedError::Frame(reason));
             }
-            state.show(Written { place, runs, bytes: Bytes::new() }, 0);
+            state.show(Written { place, time_ms, runs, bytes: Bytes::new() }, 0);
         }
         let ends = state.topics.iter().flat_map(|(topic, found)| {
             let end = move |(partition, p): (u32, &Partition)| (Road { topic, partition }, p.end);

@@ -69,11 +69,17 @@ impl Registrations {
 
     /// How many records a consumer has not settled.
     pub(super) fn lag(&self, name: &str, topics: &Topics) -> Option<u64> {
-        let unsettled = |(road, settled): &(Road, Ranges)| {
-            let end = topics.partition(*road).map_or(0, |partition| partition.end);
-            end.saturating_sub(settled.len())
-        };
-        Some(self.by_name.get(name)?.settled.iter().map(unsettled).sum())
+        let settled = self.by_name.get(name)?.settled.iter();
+        Some(settled.map(|(road, settled)| behind(*road, settled, topics)).sum())
+    }
+
+    /// How far each consumer has come.
+    pub(super) fn readings<'a>(&'a self, topics: &Topics) -> impl Iterator<Item = Reading<'a>> {
+        self.by_name.iter().map(|(name, registration)| Reading {
+            name,
+            is_here: registration.subscription > 0,
+            parts: registration.settled.iter().map(|row| part(row, topics)).collect(),
+        })
     }
 
     /// Whether anybody is registered for a topic.
@@ -88,16 +94,50 @@ impl Registrations {
 
     /// The consumer that holds back the oldest frame, and that frame's sequence.
     pub(super) fn furthest_behind(&self, topics: &Topics) -> Option<(&Arc<str>, u64)> {
-        let behind = |(road, settled): &(Road, Ranges)| {
-            let partition = topics.partition(*road)?;
-            // What is gone was settled, or could not be had when the consumer subscribed.
-            partition.frame_of(settled.next_missing(partition.first()))
-        };
+        let first = |(road, settled): &(Road, Ranges)| first_frame(*road, settled, topics);
         let oldest = |(name, registration): (_, &Registration)| {
-            Some((name, registration.settled.iter().filter_map(behind).min()?))
+            Some((name, registration.settled.iter().filter_map(first).min()?))
         };
         self.by_name.iter().filter_map(oldest).min_by_key(|&(_, frame)| frame)
     }
+}
+
+/// How far a consumer has come.
+#[derive(Debug)]
+pub(super) struct Reading<'a> {
+    pub(super) name: &'a Arc<str>,
+    /// It has subscribed since the opening.
+    pub(super) is_here: bool,
+    pub(super) parts: Vec<Part>,
+}
+
+/// How far it has come in a partition.
+#[derive(Debug)]
+pub(super) struct Part {
+    pub(super) road: Road,
+    /// Records that it has not settled.
+    pub(super) behind: u64,
+    /// The sequence of the frame with the first of them that is there.
+    pub(super) first_frame: Option<u64>,
+}
+
+fn part((road, settled): &(Road, Ranges), topics: &Topics) -> Part {
+    let (behind, first_frame) =
+        (behind(*road, settled, topics), first_frame(*road, settled, topics));
+    Part { road: *road, behind, first_frame }
+}
+
+/// How many records of a partition are not settled.
+fn behind(road: Road, settled: &Ranges, topics: &Topics) -> u64 {
+    let end = topics.partition(road).map_or(0, |partition| partition.end);
+    end.saturating_sub(settled.len())
+}
+
+/// The frame with the first of them.
+fn first_frame(road: Road, settled: &Ranges, topics: &Topics) -> Option<u64> {
+    let partition = topics.partition(road)?;
+    // What is gone was settled, or could not be had when the consumer subscribed.
+    partition.frame_of(settled.next_missing(partition.first()))
 }
 
 /// All offsets below `end`.

@@ -19,7 +19,7 @@ struct SegmentUse {
     number: u64,
     first_sequence: u64,
     bytes: u64,
-    /// Bytes by topic, for topics that nobody is registered for.
+    /// Bytes of records, by topic.
     topics: BTreeMap<u32, u64>,
 }
 
@@ -43,6 +43,21 @@ impl Segments {
     /// Bytes of all frames in live segments.
     pub(super) fn live_bytes(&self) -> u64 {
         self.live_bytes
+    }
+
+    /// Bytes of records of all live segments, by topic.
+    pub(super) fn bytes_by_topic(&self) -> BTreeMap<u32, u64> {
+        let mut all = BTreeMap::new();
+        for (topic, bytes) in self.segments.iter().flat_map(|segment| &segment.topics) {
+            *all.entry(*topic).or_default() += bytes;
+        }
+        all
+    }
+
+    /// Bytes of the segment that has this sequence, and of those behind it.
+    pub(super) fn bytes_from(&self, sequence: u64) -> u64 {
+        let first = self.segments.partition_point(|segment| segment.first_sequence <= sequence);
+        self.segments.iter().skip(first.saturating_sub(1)).map(|segment| segment.bytes).sum()
     }
 
     /// Whether there is a segment besides the one that is written.

@@ -56,6 +56,8 @@ impl<D: Disk> ReadFrame for Reader<D> {
 #[derive(Debug)]
 pub(super) struct Written {
     pub(super) place: Place,
+    /// When it was written, milliseconds since 1970.
+    pub(super) time_ms: u64,
     pub(super) runs: Vec<Run>,
     pub(super) bytes: Bytes,
 }
@@ -106,12 +108,12 @@ impl Shared {
 impl State {
     /// Adds a durable frame to the index.
     pub(super) fn show(&mut self, frame: Written, cache_bytes_max: u64) {
-        let Written { place, runs, bytes } = frame;
+        let Written { place, time_ms, runs, bytes } = frame;
         self.segments.push(place, runs.iter().map(|run| (run.road.topic, run.bytes.into())));
         for run in &runs {
             self.topics.append(run, place.sequence);
         }
-        self.frames.push(place, bytes, cache_bytes_max);
+        self.frames.push(place, time_ms, bytes, cache_bytes_max);
     }
 
     /// The sequence below which all segments can go now, if there is one to go.

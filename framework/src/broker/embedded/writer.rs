@@ -17,6 +17,7 @@ use super::shared::{Shared, Written};
 use super::snapshot::{Snapshot, TopicRow};
 use super::topics::Topic;
 use crate::broker::BrokerError;
+use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::journal::{Disk, HeadSync, Journal, JournalError, Place};
 
@@ -117,12 +118,13 @@ impl<D: Disk> Writer<D> {
         self.register(group)?;
         self.admit(&frame, group)?;
         let next = |road: Road| self.next.get(&road).copied().unwrap_or(0);
-        let (runs, bytes) = frame.number(next);
+        let time_ms = Clock::system().now_ms();
+        let (runs, bytes) = frame.number(time_ms, next);
         let place = self.append(&bytes)?;
         for run in &runs {
             self.next.insert(run.road, run.end());
         }
-        group.push(Written { place, runs, bytes });
+        group.push(Written { place, time_ms, runs, bytes });
         if place.segment != self.snapshot_segment {
             // A full disk is no reason to fail what is written: the next frame tries again, and
             // until then no segment is released.
@@ -151,7 +153,7 @@ impl<D: Disk> Writer<D> {
             (state.registry, Snapshot { topics, consumers: state.registrations.rows() })
         };
         let place = self.append(&snapshot.encode()?)?;
-        group.push(Written { place, runs: Vec::new(), bytes: Bytes::new() });
+        group.push(Written { place, time_ms: 0, runs: Vec::new(), bytes: Bytes::new() });
         self.registry = registry;
         self.snapshot_segment = place.segment;
         Ok(())

@@ -24,7 +24,7 @@ fn encode(publications: &[(Road, Publication)]) -> Bytes {
     }
     let publications: Vec<_> = publications.iter().map(|(_, p)| p.clone()).collect();
     let frame = Unnumbered::encode(runs, &run_of, &publications);
-    frame.number(|road| 100 * u64::from(road.partition)).1
+    frame.number(300, |road| 100 * u64::from(road.partition)).1
 }
 
 fn decode(frame: &Bytes) -> Vec<(Road, u64, Fields)> {
@@ -102,18 +102,19 @@ proptest! {
 }
 
 #[test]
-fn a_frame_of_version_1_stays_readable() {
+fn a_frame_of_version_2_stays_readable() {
     let road = Road { topic: 2, partition: 1 };
     let headers = [("h", "v")].into_iter().collect();
     let sent = Publication { headers, ..publication("t", "k", "body") };
     let frame = encode(&[(road, sent)]);
     let fixture = [
-        &[1, 1, 0, 0, 1, 0, 0, 0][..],
+        &[1, 2, 0, 0, 1, 0, 0, 0, 44, 1, 0, 0, 0, 0, 0, 0][..],
         &[2, 0, 0, 0, 1, 0, 0, 0, 100, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 22, 0, 0, 0],
         &[1, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0],
         b"k\x01\x01\x00hvbody",
     ];
     assert_eq!(frame, fixture.concat());
+    assert_eq!(frame::time_ms(&frame), 300);
 }
 
 #[test]
@@ -125,5 +126,8 @@ fn a_snapshot_of_version_1_stays_readable() {
     assert_eq!(snapshot.encode().unwrap(), fixture);
     assert_eq!(Snapshot::decode(fixture).unwrap(), Some(snapshot));
     assert!(Snapshot::decode(b"\x02\x01\x01").is_err());
-    assert!(frame::runs(b"\x02\x02").is_err() && frame::runs(b"\x07\x01\0\0\0\0\0\0").is_err());
+    assert!(
+        frame::runs(b"\x02\x02").is_err()
+            && frame::runs(&[7, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]).is_err()
+    );
 }

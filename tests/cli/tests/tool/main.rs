@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 mod service;
+#[cfg(test)]
+mod topics;
 
 use std::path::Path;
 
@@ -94,7 +96,7 @@ async fn what_a_service_has_left_is_mended_for_its_next_start() -> anyhow::Resul
 async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     Bank::start(home.path()).await?.stop().await?;
-    service::publish_raw(home.path(), b"\xff\x00").await?;
+    service::publish_raw(home.path(), "deposits", b"\xff\x00").await?;
     let mut bank = Bank::start(home.path()).await?;
     bank.settle().await?;
     let dir = home.path().join("bank");
@@ -178,6 +180,7 @@ async fn each_help_has_an_example() -> anyhow::Result<()> {
     let nowhere = Path::new("--help");
     for verb in [
         ["status"].as_slice(),
+        &["topics"],
         &["dead-letters", "list"],
         &["dead-letters", "show"],
         &["dead-letters", "replay"],

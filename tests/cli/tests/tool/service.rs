@@ -95,11 +95,15 @@ impl Bank {
 }
 
 /// Publishes a record without anything that makes it a message, while no service runs.
-pub(crate) async fn publish_raw(home: &Path, body: &'static [u8]) -> anyhow::Result<()> {
+pub(crate) async fn publish_raw(
+    home: &Path,
+    topic: &str,
+    body: &'static [u8],
+) -> anyhow::Result<()> {
     let broker = EmbeddedBroker::open(home.join("broker"), EmbeddedOptions::default())?;
     let mut publisher = broker.publisher().await?;
     let record = Publication {
-        topic: "deposits".into(),
+        topic: topic.into(),
         slot: Slot(0),
         key: None,
         headers: Default::default(),
