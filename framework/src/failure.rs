@@ -6,6 +6,7 @@ use crate::broker::BrokerError;
 use crate::config::ConfigError;
 use crate::error::{BoxError, is_mark};
 use crate::queue::QueueOverflow;
+use crate::run::FitError;
 use crate::start::StartError;
 use crate::store::{CommitError, StoreError};
 use crate::stream::Position;
@@ -28,6 +29,9 @@ pub enum RunError {
         /// The message.
         position: Box<Position>,
     },
+    /// The directories of the services and of the broker do not belong together: none was started.
+    #[error(transparent)]
+    Fit(#[from] FitError),
     /// A commit failed, or the store is owned by somebody else.
     #[error("the service stopped: {0}")]
     Commit(#[from] CommitError),

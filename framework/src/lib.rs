@@ -129,7 +129,7 @@ pub use failure::{Cause, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
 pub use operator::OperatorError;
-pub use run::{Running, run, run_all, run_on};
+pub use run::{FitError, Running, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
 pub use start::StartError;
 pub use store::How;

@@ -10,8 +10,10 @@ use crate::config::Config;
 use crate::failure::RunError;
 use crate::store::OpenStore;
 
+mod fit;
 mod running;
 
+pub use fit::FitError;
 pub use running::Running;
 
 /// Runs a service until SIGTERM or ctrl-c, or until it fails, on what the

@@ -28,6 +28,7 @@ mod start;
 mod supervise;
 
 pub use counts::Counts;
+pub(crate) use start::Opening;
 
 /// How a service is run, beside its app, broker and store.
 #[derive(Clone, Debug)]

@@ -238,6 +238,10 @@ pub struct StoredState {
 pub struct Recovered {
     /// The store's random id.
     pub store: u64,
+    /// Raised when the store was put back from an older copy and is used on.
+    pub epoch: u32,
+    /// The last sequence that this store has given out, stream by stream.
+    pub sent: Vec<(Arc<StreamId>, u64)>,
     /// What the service has settled of each stream.
     pub inbox: Vec<(Arc<StreamId>, Ranges)>,
     /// Positions of which some handlers are done or kept, with those that are neither.

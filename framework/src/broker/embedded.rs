@@ -45,6 +45,7 @@ use super::status::BrokerStatus;
 use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
 use crate::clock::Clock;
 use crate::journal::{Disk, RealDisk};
+use crate::stream::PartitionId;
 
 mod consumer;
 mod error;
@@ -123,6 +124,29 @@ impl EmbeddedBroker {
     /// A receiver that wakes when something is published or settled.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.handle.shared.space.subscribe()
+    }
+
+    /// The offset behind the last record of each partition.
+    pub(crate) fn ends(&self) -> Vec<(PartitionId, u64)> {
+        let state = self.handle.shared.lock();
+        let partitions = state.topics.iter().flat_map(|(_, topic)| &topic.partitions);
+        partitions.map(|partition| ((*partition.id).clone(), partition.end)).collect()
+    }
+
+    /// Below which offset of each partition a consumer has settled all; `None` if it is not
+    /// registered. As of the last snapshot, until the consumer subscribes.
+    pub(crate) fn settled(&self, consumer: &str) -> Option<Vec<(PartitionId, u64)>> {
+        let state = self.handle.shared.lock();
+        let settled = state.registrations.settled(consumer, &state.topics)?.into_iter();
+        let named = settled
+            .filter_map(|(road, next)| Some(((*state.topics.partition(road)?.id).clone(), next)));
+        Some(named.collect())
+    }
+
+    /// Keeps all that there is for a consumer, as if it had settled nothing: its store has gone
+    /// back on purpose.
+    pub(crate) fn unsettle(&self, consumer: &str) {
+        self.handle.shared.lock().registrations.unsettle(consumer);
     }
 
     /// Bytes of the live segments: what [`EmbeddedOptions::disk_bytes_max`] limits.

@@ -1,18 +1,21 @@
 //! Several services in one process, with their data in one directory.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::app::App;
 use crate::broker::Broker;
-use crate::broker::embedded::EmbeddedBroker;
+use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
 use crate::broker::status::BrokerStatus;
 use crate::config::Config;
 use crate::failure::RunError;
-use crate::service::Service;
+use crate::service::{Opening, Service};
 use crate::start::StartError;
-use crate::store::sled::{SledOptions, SledStore};
+use crate::store::sled::{Epoch, SledOptions, SledStore};
 use crate::tasks::blocking;
+
+use super::fit::{BROKER, Fit, Held};
 
 /// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
 /// runs, as a handle for intake, tests and embedding.
@@ -41,6 +44,28 @@ use crate::tasks::blocking;
 pub struct Running {
     services: Vec<Service>,
     broker: Option<EmbeddedBroker>,
+    /// What says that the directories belong together.
+    fit: Option<Fit>,
+}
+
+/// Opens the broker, if its directory belongs to those of the services.
+fn open_broker(
+    data: &Path,
+    names: &[Arc<str>],
+    options: EmbeddedOptions,
+) -> Result<(EmbeddedBroker, Fit), RunError> {
+    let mut fit = Fit::before(data, names)?;
+    let broker = EmbeddedBroker::open(data.join(BROKER), options)?;
+    fit.compare(&broker)?;
+    Ok((broker, fit))
+}
+
+async fn advance(mut fit: Fit) -> Result<Fit, RunError> {
+    Ok(blocking(move || {
+        fit.advance();
+        fit
+    })
+    .await?)
 }
 
 impl Running {
@@ -57,34 +82,53 @@ impl Running {
         if let Some(again) = apps.iter().find(|app| !names.insert(Arc::clone(&app.name))) {
             return Err(StartError::SameService(Arc::clone(&again.name)).into());
         }
-        let (dir, options) = (config.data.join("broker"), config.broker.embedded.clone());
-        let broker = blocking(move || EmbeddedBroker::open(dir, options)).await??;
-        let mut running = Running { services: Vec::new(), broker: Some(broker.clone()) };
+        let names: Vec<Arc<str>> = apps.iter().map(|app| Arc::clone(&app.name)).collect();
+        let (data, options) = (config.data.clone(), config.broker.embedded.clone());
+        let (broker, fit) = blocking(move || open_broker(&data, &names, options)).await??;
+        let mut running = Running { services: Vec::new(), broker: Some(broker.clone()), fit: None };
+        match running.start_all(&config, apps, &broker, fit).await {
+            Ok(()) => Ok(running),
+            Err(error) => {
+                drop(broker);
+                // What stops those that run already is the first error, and is told.
+                let _ = running.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens all stores, looks whether they belong together, and starts the services.
+    async fn start_all(
+        &mut self,
+        config: &Config,
+        apps: Vec<App>,
+        broker: &EmbeddedBroker,
+        fit: Fit,
+    ) -> Result<(), RunError> {
+        let mut opened = Vec::with_capacity(apps.len());
         for app in apps {
             // Each store has random numbers of its own.
             let options =
                 SledOptions { seed: crate::random::seed(), ..config.store.embedded.clone() };
-            let store = SledStore::new(config.data.join(app.name())).options(options);
-            match config
-                .complete(app)
-                .start_in(Arc::new(broker.clone()), Box::new(store), config.setting())
-                .await
-            {
-                Ok(service) => running.services.push(service),
-                Err(error) => {
-                    drop(broker);
-                    // What stops those that run already is the first error, and is told.
-                    let _ = running.stop().await;
-                    return Err(error);
-                }
-            }
+            let accepted = fit.is_accepted(app.name());
+            let epoch = if accepted { Epoch::Raised } else { Epoch::Same };
+            let store = SledStore::new(config.data.join(app.name())).options(options).epoch(epoch);
+            let app = config.complete(app);
+            opened.push(Opening::open(app, Box::new(store), config.setting()).await?);
         }
-        Ok(running)
+        let held =
+            opened.iter().map(|one| Held { service: one.service(), recovered: one.recovered() });
+        fit.check_held(&held.collect::<Vec<_>>(), broker)?;
+        self.fit = Some(advance(fit).await?);
+        for one in opened {
+            self.services.push(one.start(Arc::new(broker.clone())).await?);
+        }
+        Ok(())
     }
 
     /// One service, on a broker that is somebody else's.
     pub(super) fn alone(service: Service) -> Self {
-        Running { services: vec![service], broker: None }
+        Running { services: vec![service], broker: None, fit: None }
     }
 
     /// The services, in the order in which they were started.
@@ -164,6 +208,11 @@ impl Running {
         let mut result = Ok(());
         for service in self.services {
             result = result.and(service.stop().await);
+        }
+        if let Some(fit) = self.fit {
+            // A copy that was made while they ran is of the opening before. The broker's lock
+            // still keeps others out.
+            result = result.and(advance(fit).await.map(drop));
         }
         if let Some(broker) = self.broker {
             result = result.and(broker.close().await.map_err(RunError::from));

@@ -51,13 +51,23 @@ struct Ground {
 /// error in the framework, and no longer a wait.
 const QUEUE_MAX: usize = 1 << 20;
 
-impl Service {
-    pub(crate) async fn start(
+/// A service whose app is checked and whose store is open, and that has not joined its broker.
+pub(crate) struct Opening {
+    wiring: Arc<Wiring>,
+    store: Box<dyn Store>,
+    reader: Arc<dyn Reader>,
+    recovered: Recovered,
+    setting: Setting,
+    schedules: Vec<Ticks>,
+    directory: Option<PathBuf>,
+}
+
+impl Opening {
+    pub(crate) async fn open(
         app: App,
-        broker: Arc<dyn Broker>,
         store: Box<dyn OpenStore>,
         setting: Setting,
-    ) -> Result<Service, RunError> {
+    ) -> Result<Self, RunError> {
         let wiring = Arc::new(wire(&app)?);
         let schedules = schedules(&app)?;
         let Opened { mut store, reader, found, directory } =
@@ -66,6 +76,20 @@ impl Service {
         let renames = resolve(&app.renames, &catalog)?;
         check_found(&found, &catalog, &renames)?;
         let recovered = store.adopt(catalog, renames).await?;
+        Ok(Opening { wiring, store, reader, recovered, setting, schedules, directory })
+    }
+
+    pub(crate) fn service(&self) -> &Arc<str> {
+        &self.wiring.service
+    }
+
+    pub(crate) fn recovered(&self) -> &Recovered {
+        &self.recovered
+    }
+
+    /// Joins the broker, and starts.
+    pub(crate) async fn start(self, broker: Arc<dyn Broker>) -> Result<Service, RunError> {
+        let Opening { wiring, mut store, reader, recovered, setting, schedules, directory } = self;
         let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
         pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
@@ -84,6 +108,17 @@ impl Service {
             directory,
         };
         ground.run()
+    }
+}
+
+impl Service {
+    pub(crate) async fn start(
+        app: App,
+        broker: Arc<dyn Broker>,
+        store: Box<dyn OpenStore>,
+        setting: Setting,
+    ) -> Result<Service, RunError> {
+        Opening::open(app, store, setting).await?.start(broker).await
     }
 }
 

@@ -81,12 +81,30 @@ impl Default for SledOptions {
 pub struct SledStore {
     dir: PathBuf,
     options: SledOptions,
+    epoch: Epoch,
+}
+
+/// What becomes of the epoch of a store that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Epoch {
+    /// It stays.
+    Same,
+    /// It is raised: the store was put back from an older copy, and must not give the numbers out
+    /// again that it gave out then.
+    Raised,
 }
 
 impl SledStore {
     /// The store in that directory; made when it is first opened.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        SledStore { dir: dir.into(), options: SledOptions::default() }
+        SledStore { dir: dir.into(), options: SledOptions::default(), epoch: Epoch::Same }
+    }
+
+    /// The same with what becomes of its epoch.
+    #[must_use]
+    pub(crate) fn epoch(mut self, epoch: Epoch) -> Self {
+        self.epoch = epoch;
+        self
     }
 
     /// The same with other options.
@@ -101,7 +119,7 @@ impl SledStore {
 impl OpenStore for SledStore {
     async fn open(self: Box<Self>, service: Arc<str>) -> Result<Opened, StoreError> {
         let directory = Some(self.dir.clone());
-        let opening = blocking(move || open::open(self.dir, self.options, service));
+        let opening = blocking(move || open::open(self.dir, self.options, self.epoch, service));
         let store = opening.await.map_err(StoreError::failed)??;
         let found = store.tables.found();
         let cold: Arc<Base> = Arc::new(store.base.clone());

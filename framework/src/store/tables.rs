@@ -264,8 +264,11 @@ impl Tables {
         let partitions = self.inbox.partitions().iter();
         let pending = self.inbox.all_pending().iter();
         let open = self.outbox.streams().flat_map(|(_, stream)| &stream.open);
+        let sent = self.outbox.streams();
         Recovered {
             store: self.identity.store,
+            epoch: self.identity.epoch,
+            sent: sent.map(|(_, stream)| (Arc::clone(&stream.id), stream.next - 1)).collect(),
             inbox: streams
                 .filter_map(|(id, s)| Some((Arc::clone(self.streams.get(*id)?), s.settled.clone())))
                 .collect(),

@@ -78,6 +78,13 @@ impl Ranges {
         self.0.iter().map(|&(first, last)| last - first + 1).sum()
     }
 
+    /// How many numbers of `from` or above are in the set.
+    pub(crate) fn count_from(&self, from: u64) -> u64 {
+        let after = self.0.partition_point(|&(_, last)| last < from);
+        let runs = self.0.get(after..).unwrap_or_default();
+        runs.iter().map(|&(first, last)| last - first.max(from) + 1).sum()
+    }
+
     /// Whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -102,6 +109,7 @@ mod tests {
                     prop_assert_eq!(ranges.contains(n), set.contains(&n));
                     let missing = (n..).find(|m| !set.contains(m)).unwrap();
                     prop_assert_eq!(ranges.next_missing(n), missing);
+                    prop_assert_eq!(ranges.count_from(n), set.range(n..).count() as u64);
                 }
                 prop_assert_eq!(ranges.len(), set.len() as u64);
                 for pair in ranges.runs().windows(2) {

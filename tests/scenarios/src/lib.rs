@@ -18,6 +18,7 @@ mod a_record_that_is_no_message_goes_on_a_list;
 mod a_schedule_sends_each_of_its_times_once;
 mod a_stop_finishes_what_is_in_progress;
 mod commit_errors_lose_and_double_nothing;
+mod directories_that_do_not_fit_are_refused;
 mod everything_that_a_handler_returns_is_sent;
 mod foreign_records_are_handled_once;
 mod handlers_of_one_key_run_in_order;

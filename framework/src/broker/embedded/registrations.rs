@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::frame::Road;
 use super::snapshot::ConsumerRow;
-use super::topics::Topics;
+use super::topics::{Partition, Topics};
 use crate::stream::Ranges;
 
 /// The registered consumers, by name.
@@ -44,13 +44,28 @@ impl Registrations {
     }
 
     /// As rows of a snapshot.
-    pub(super) fn rows(&self) -> Vec<ConsumerRow> {
+    pub(super) fn rows(&self, topics: &Topics) -> Vec<ConsumerRow> {
         let row = |(name, registration): (&Arc<str>, &Registration)| {
             let settled = registration.settled.iter();
-            let settled = settled.map(|(road, s)| (road.topic, road.partition, s.next_missing(0)));
+            let settled =
+                settled.map(|(road, s)| (road.topic, road.partition, through(*road, s, topics)));
             ConsumerRow { name: Arc::clone(name), settled: settled.collect() }
         };
         self.by_name.iter().map(row).collect()
+    }
+
+    /// Below which offset of each partition a consumer has settled all; `None` if it is not
+    /// registered.
+    pub(super) fn settled(&self, name: &str, topics: &Topics) -> Option<Vec<(Road, u64)>> {
+        let settled = self.by_name.get(name)?.settled.iter();
+        Some(settled.map(|(road, settled)| (*road, through(*road, settled, topics))).collect())
+    }
+
+    /// Keeps everything for a consumer that the broker has, as if it had settled nothing.
+    pub(super) fn unsettle(&mut self, name: &str) {
+        if let Some(registration) = self.by_name.get_mut(name) {
+            registration.settled.iter_mut().for_each(|(_, settled)| *settled = Ranges::default());
+        }
     }
 
     /// Whether that subscription is its consumer's newest.
@@ -129,8 +144,9 @@ fn part((road, settled): &(Road, Ranges), topics: &Topics) -> Part {
 
 /// How many records of a partition are not settled.
 fn behind(road: Road, settled: &Ranges, topics: &Topics) -> u64 {
-    let end = topics.partition(road).map_or(0, |partition| partition.end);
-    end.saturating_sub(settled.len())
+    let Some(partition) = topics.partition(road) else { return 0 };
+    let first = partition.first();
+    partition.end.saturating_sub(first) - settled.count_from(first)
 }
 
 /// The frame with the first of them.
@@ -138,6 +154,15 @@ fn first_frame(road: Road, settled: &Ranges, topics: &Topics) -> Option<u64> {
     let partition = topics.partition(road)?;
     // What is gone was settled, or could not be had when the consumer subscribed.
     partition.frame_of(settled.next_missing(partition.first()))
+}
+
+/// Below which offset of a partition all is settled. What the broker had not any more when the
+/// consumer came counts once the consumer has settled something behind it: its store had passed it
+/// by then. So this is never above what the store knows to be done.
+fn through(road: Road, settled: &Ranges, topics: &Topics) -> u64 {
+    let first = topics.partition(road).map_or(0, Partition::first);
+    let next = settled.next_missing(first);
+    if next > first { next } else { settled.next_missing(0) }
 }
 
 /// All offsets below `end`.

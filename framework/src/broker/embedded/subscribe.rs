@@ -23,7 +23,12 @@ pub(super) async fn subscribe(
     let (number, partitions, lost) = {
         let mut state = shared.running()?;
         let (partitions, lost) = place(&mut state, &subscription, &shared.options)?;
-        let from: Vec<_> = partitions.iter().map(|reading| (reading.road, reading.next)).collect();
+        let cursor = |reading: &Reading| {
+            let mut cursors = subscription.cursors.iter();
+            let known = cursors.find(|(id, _)| *id == *reading.id);
+            (reading.road, known.map_or(0, |&(_, cursor)| cursor))
+        };
+        let from: Vec<_> = partitions.iter().map(cursor).collect();
         state.registry += 1;
         (state.registrations.subscribe(&subscription.consumer, &from), partitions, lost)
     };

@@ -150,7 +150,10 @@ impl<D: Disk> Writer<D> {
                 TopicRow { name, incarnation, next: next.collect() }
             };
             let topics = state.topics.iter().map(topic).collect();
-            (state.registry, Snapshot { topics, consumers: state.registrations.rows() })
+            (
+                state.registry,
+                Snapshot { topics, consumers: state.registrations.rows(&state.topics) },
+            )
         };
         let place = self.append(&snapshot.encode()?)?;
         group.push(Written { place, time_ms: 0, runs: Vec::new(), bytes: Bytes::new() });

@@ -8,7 +8,7 @@ use super::base::Base;
 use super::brake::Brake;
 use super::cold::Seen;
 use super::committer::OpenSled;
-use super::{SledOptions, table};
+use super::{Epoch, SledOptions, table};
 #[cfg(feature = "cli")]
 use crate::directory;
 use crate::directory::{Directory, DirectoryError};
@@ -31,13 +31,18 @@ const FORMAT: &str = "endwise store, format 2";
 pub(super) fn open(
     dir: PathBuf,
     options: SledOptions,
+    epoch: Epoch,
     service: Arc<str>,
 ) -> Result<OpenSled, StoreError> {
     let mut directory = Directory::lock(dir).map_err(refused)?;
     let format = directory.format(FORMAT).map_err(refused)?;
-    let identity = match format {
-        Some(text) => identity(&directory, &text, &service)?,
-        None => make(&mut directory, &options, service)?,
+    let identity = match (format, epoch) {
+        (Some(text), Epoch::Same) => identity(&directory, &text, &service)?,
+        (Some(text), Epoch::Raised) => {
+            let identity = identity(&directory, &text, &service)?;
+            raised(&mut directory, identity)?
+        }
+        (None, _) => make(&mut directory, &options, service)?,
     };
     let opened = Base::open_watched::<Seen>(&directory.path().join("sled"));
     let (base, seen) = opened.map_err(StoreError::failed)?;
@@ -98,9 +103,22 @@ fn make(
     }
     remove(&base)?;
     Base::create(&base).map_err(StoreError::failed)?;
-    let text = format!("service {service}\nstore {store:016x}\nepoch 0");
-    directory.write_format(FORMAT, &text).map_err(refused)?;
-    Ok(Identity { service, store, epoch: 0 })
+    let identity = Identity { service, store, epoch: 0 };
+    write_identity(directory, &identity)?;
+    Ok(identity)
+}
+
+fn write_identity(directory: &mut Directory, identity: &Identity) -> Result<(), StoreError> {
+    let Identity { service, store, epoch } = identity;
+    let text = format!("service {service}\nstore {store:016x}\nepoch {epoch}");
+    directory.write_format(FORMAT, &text).map_err(refused)
+}
+
+/// The store with its next epoch, durably: whatever it sends is of new streams.
+fn raised(directory: &mut Directory, mut identity: Identity) -> Result<Identity, StoreError> {
+    identity.epoch += 1;
+    write_identity(directory, &identity)?;
+    Ok(identity)
 }
 
 /// Whose store a directory is, as its `FORMAT` says, whatever the format's number.
