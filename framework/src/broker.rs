@@ -147,7 +147,12 @@ pub enum BrokerError {
     /// Reading or writing failed; the broker must be opened again.
     #[error("the broker failed: {0}")]
     Failed(#[source] Arc<dyn std::error::Error + Send + Sync>),
-    /// The disk limit and the reserve behind it are used up.
+    /// The disk has no room. Nothing was published; once there is room, the same can be published
+    /// again.
+    #[error("the broker's disk has no room: {0}; make some")]
+    NoRoom(Arc<str>),
+    /// The disk limit and the reserve behind it are used up. Nothing was published; once something
+    /// is settled, the same can be published again.
     #[error(
         "the broker's disk limit of {limit_bytes} bytes and its reserve are used up; it waits for \
          consumer {consumer:?}: start that service, or raise the limit"

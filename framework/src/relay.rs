@@ -2,16 +2,19 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
-use crate::broker::Publisher;
+use crate::broker::{BrokerError, Publisher};
+use crate::clock::Clock;
 use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::metrics::Outbox;
 use crate::queue::Queue;
 use crate::store::OutboxRow;
 use crate::stream::StreamId;
+use crate::vitals::Vitals;
 
 mod encode;
 
@@ -23,8 +26,14 @@ const BATCH_MAX: usize = 1_024;
 /// How many bytes of bodies go to the broker at a time, unless the first alone has more.
 const BATCH_BYTES_MAX: usize = 4 << 20;
 
+/// How long a batch for which the broker has no room waits before it is tried again.
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
+
 /// The relay of a service.
 pub(crate) struct Relay {
+    pub(crate) service: Arc<str>,
+    pub(crate) clock: Clock,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) publisher: Box<dyn Publisher>,
     pub(crate) rows: Queue<Arc<OutboxRow>>,
     pub(crate) work: Queue<Work>,
@@ -46,13 +55,52 @@ impl Relay {
                 rows = self.rows.take(BATCH_MAX) => rows,
             };
             for rows in by_bytes(&rows) {
-                let batch = rows.iter().map(|row| encoder.encode(row)).collect();
-                self.publisher.publish(batch).await?;
+                loop {
+                    let batch = rows.iter().map(|row| encoder.encode(row)).collect();
+                    match self.publisher.publish(batch).await {
+                        Ok(()) => break,
+                        Err(full @ (BrokerError::Full { .. } | BrokerError::NoRoom(_))) => {
+                            self.wait_for_room(&full);
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                    tokio::select! {
+                        biased;
+                        _ = self.stop.wait_for(|stop| *stop) => return Ok(()),
+                        () = self.clock.sleep(NO_ROOM_PAUSE) => {}
+                    }
+                }
+                self.go_on();
                 tracing::trace!(target: "endwise::relay", count = rows.len(), "published");
                 self.work.push([Work::Confirmed(through(rows))])?;
+                self.vitals.outbox_bytes.remove(rows.iter().map(|row| row.bytes()).sum());
                 self.open.send_modify(|open| *open = open.saturating_sub(rows.len()));
                 self.gauge.remove(rows.len());
             }
+        }
+    }
+
+    /// Reports, once, that the broker has no room. Handlers go on: what they settle makes some.
+    fn wait_for_room(&self, full: &BrokerError) {
+        if self.vitals.broker_full.is_set() {
+            return;
+        }
+        tracing::error!(
+            target: "endwise::relay", service = &*self.service, outbox = *self.open.borrow(),
+            error = %full, "publishing waits: the broker has no room",
+        );
+        self.vitals.broker_full.set(true);
+        // Handlers that wait for the outbox look again.
+        self.open.send_modify(|_| {});
+    }
+
+    fn go_on(&self) {
+        if self.vitals.broker_full.is_set() {
+            tracing::info!(
+                target: "endwise::relay", service = &*self.service,
+                "publishing goes on: the broker has room again",
+            );
+            self.vitals.broker_full.set(false);
         }
     }
 }
@@ -63,7 +111,7 @@ fn by_bytes(rows: &[Arc<OutboxRow>]) -> impl Iterator<Item = &[Arc<OutboxRow>]> 
     std::iter::from_fn(move || {
         let mut bytes = 0;
         let more = rest.iter().take_while(|row| {
-            bytes += row.body.len() + row.headers.as_bytes().len();
+            bytes += row.bytes();
             bytes <= BATCH_BYTES_MAX
         });
         let count = more.count().max(1);

@@ -43,6 +43,8 @@ pub enum Reason {
     TimersFull,
     /// So many messages wait for the broker that none is handled or taken in.
     OutboxFull,
+    /// The broker has no room for what is to be published: it waits until there is some.
+    BrokerFull,
     /// The store has no room.
     NoRoom,
     /// It was told to stop.
@@ -91,6 +93,10 @@ impl fmt::Display for Reason {
                 f.write_str("so many messages wait for their time that none is taken in or handled")
             }
             Reason::OutboxFull => f.write_str("the broker does not take its messages fast enough"),
+            Reason::BrokerFull => f.write_str(
+                "the broker has no room for what it sends: let the services run that it waits \
+                 for, raise its disk limit, or make room on its disk",
+            ),
             Reason::NoRoom => f.write_str("its store has no room: make some on its disk"),
             Reason::Stopping => f.write_str("it was told to stop, and finishes what it has begun"),
             Reason::Ended => f.write_str("it does not run"),

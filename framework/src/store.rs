@@ -213,6 +213,13 @@ pub struct OutboxRow {
     pub body: Bytes,
 }
 
+impl OutboxRow {
+    /// Bytes of its headers and body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len() + self.headers.as_bytes().len()
+    }
+}
+
 /// The handling that sent a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {

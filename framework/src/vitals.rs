@@ -23,6 +23,10 @@ pub(crate) struct Vitals {
     pub(crate) timers_full: Flag,
     /// So many messages wait for the broker that none is handled or taken in.
     pub(crate) outbox_full: Flag,
+    /// The broker has no room for what is to be published: the relay tries again until it has.
+    pub(crate) broker_full: Flag,
+    /// Bytes of the messages that are committed and that the broker has not confirmed.
+    pub(crate) outbox_bytes: Level,
     /// Messages that ran when the process died, and run alone now before anything else does.
     pub(crate) probation: Gauge,
     /// Records that were fetched and are not committed.
@@ -47,6 +51,24 @@ impl Flag {
     }
 
     pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// How much of something there is, as those say who add to it and take from it.
+#[derive(Debug, Default)]
+pub(crate) struct Level(AtomicUsize);
+
+impl Level {
+    pub(crate) fn add(&self, count: usize) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn remove(&self, count: usize) {
+        self.0.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }

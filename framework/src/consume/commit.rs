@@ -232,6 +232,7 @@ impl Committer {
     /// Tells everybody what became of their work.
     fn hand_on(&self, waiting: Vec<Waiting>, durable: Durable) -> Result<(), RunError> {
         // First what has to be sent: whoever sees a record settled sees its messages open.
+        self.vitals.outbox_bytes.add(durable.sent.iter().map(|row| row.bytes()).sum());
         self.open.send_modify(|open| *open += durable.sent.len());
         self.vitals.outbox.set(*self.open.borrow());
         self.counts.outbox().add(durable.sent.len());

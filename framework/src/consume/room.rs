@@ -2,6 +2,11 @@
 
 use super::Consume;
 
+/// What may wait for a broker that has no room, beyond `outbox_max`: only what handlers settle
+/// makes room there, and only once a whole segment of its records is settled.
+const STALLED_MAX: usize = 1 << 19;
+const STALLED_BYTES_MAX: usize = 128 << 20;
+
 impl Consume {
     /// Whether so much waits for the broker, or for its time, that nothing more is begun: what is
     /// begun sends.
@@ -11,7 +16,11 @@ impl Consume {
     pub(super) fn is_held_up(&mut self) -> bool {
         let unsent = *self.open.borrow_and_update() + self.state.sends;
         let timers = self.totals.borrow_and_update().timers;
-        let (outbox, timers) = (unsent >= self.limits.outbox_max, timers >= self.limits.timers_max);
+        let may_pass = self.vitals.broker_full.is_set()
+            && unsent < STALLED_MAX
+            && self.vitals.outbox_bytes.now() < STALLED_BYTES_MAX;
+        let outbox = unsent >= self.limits.outbox_max && !may_pass;
+        let timers = timers >= self.limits.timers_max;
         self.vitals.outbox_full.set(outbox);
         if timers && !self.vitals.timers_full.is_set() {
             tracing::warn!(

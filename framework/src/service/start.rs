@@ -24,7 +24,7 @@ use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{catalog, check_found, resolve, schedules, wire};
-use crate::store::{Batch, Entry, OpenStore, Opened, Reader, Recovered, Store, Subject};
+use crate::store::{Batch, Entry, OpenStore, Opened, OutboxRow, Reader, Recovered, Store, Subject};
 use crate::stream::PartitionId;
 use crate::tasks::{Tasks, blocking};
 use crate::timer::{Ticks, Timer};
@@ -169,10 +169,35 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// The relay, which has not begun.
+    fn relay(
+        &self,
+        service: Arc<str>,
+        clock: Clock,
+        publisher: Box<dyn Publisher>,
+        rows: Queue<Arc<OutboxRow>>,
+        stop: watch::Receiver<bool>,
+    ) -> Relay {
+        Relay {
+            service,
+            clock,
+            vitals: Arc::clone(&self.vitals),
+            publisher,
+            rows,
+            work: self.work.clone(),
+            open: self.open.clone(),
+            gauge: self.counts.outbox(),
+            stop,
+        }
+    }
+}
+
 impl Ground {
     /// Starts the parts.
     fn run(mut self) -> Result<Service, RunError> {
         let unsent = std::mem::take(&mut self.recovered.outbox);
+        let unsent_bytes = unsent.iter().map(|row| row.bytes()).sum();
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
         let desk = self.desk(&lines);
         let rows = Queue::new(QUEUE_MAX + unsent.len());
@@ -195,14 +220,9 @@ impl Ground {
             due: lines.due.clone(),
             counts: Arc::clone(&lines.counts),
         };
-        let relay = Relay {
-            publisher: self.publisher,
-            rows,
-            work: lines.work.clone(),
-            open: lines.open.clone(),
-            gauge: lines.counts.outbox(),
-            stop: end.subscribe(),
-        };
+        lines.vitals.outbox_bytes.add(unsent_bytes);
+        let (service, clock) = (Arc::clone(&self.wiring.service), self.setting.clock.clone());
+        let relay = lines.relay(service, clock, self.publisher, rows, end.subscribe());
         let intake = Intake {
             arrivals: producer.arrivals.clone(),
             work: lines.work.clone(),

@@ -104,6 +104,7 @@ fn reasons(vitals: &Vitals) -> Vec<Reason> {
         (&vitals.invalid_full, Reason::InvalidFull),
         (&vitals.timers_full, Reason::TimersFull),
         (&vitals.outbox_full, Reason::OutboxFull),
+        (&vitals.broker_full, Reason::BrokerFull),
         (&vitals.no_room, Reason::NoRoom),
         (&vitals.stopping, Reason::Stopping),
     ];

@@ -10,6 +10,7 @@ mod a_copy_of_a_message_has_no_effect;
 mod a_dead_letter_closes_its_key_alone;
 mod a_delayed_message_goes_at_its_time;
 mod a_failed_attempt_is_tried_again_in_its_place;
+mod a_full_broker_makes_its_senders_wait;
 mod a_half_done_position_resumes_with_what_is_left;
 mod a_message_without_a_key_takes_that_of_its_type;
 mod a_numbered_message_is_taken_once;

@@ -175,7 +175,8 @@ impl<D: Disk> Writer<D> {
     fn append(&mut self, payload: &[u8]) -> Result<Place, BrokerError> {
         self.journal.append(payload).map_err(|error| match error {
             // Nothing was written: only this command fails.
-            JournalError::NoRoom { .. } | JournalError::TooLarge { .. } => journal_failed(error),
+            JournalError::NoRoom { .. } => BrokerError::NoRoom(error.to_string().into()),
+            JournalError::TooLarge { .. } => journal_failed(error),
             error => self.stop(error),
         })
     }
