@@ -1,5 +1,6 @@
 //! The app: what a service consists of. `run` says on what it runs.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use crate::outgoing::Outgoing;
 use crate::policy::{Level, Retry};
 use crate::schedule::Schedule;
 use crate::service::{Service, Setting};
-use crate::store::{OpenStore, Renames};
+use crate::store::{OpenStore, RenamedType, Renames};
+use crate::wiring::Ignored;
 
 /// A service: its name, its handlers, what they depend on, and the layers around them.
 ///
@@ -44,6 +46,7 @@ pub struct App {
     pub(crate) renames: Renames,
     pub(crate) on_failure: Level,
     pub(crate) schedules: Vec<Schedule>,
+    pub(crate) ignored: BTreeMap<Arc<str>, Ignored>,
 }
 
 impl App {
@@ -58,6 +61,7 @@ impl App {
             renames: Renames::default(),
             on_failure: Level::default(),
             schedules: Vec::new(),
+            ignored: BTreeMap::new(),
         }
     }
 
@@ -179,10 +183,68 @@ impl App {
         self
     }
 
-    /// The type is no longer taken from the topic: what still comes of it is settled without a
-    /// handler.
+    /// Ignores messages of these types that come from the topic: they are settled and counted, and
+    /// nothing else. Without this, messages of a type that no handler takes are stored and listed,
+    /// until a handler takes them or an operator discards them: see
+    /// [`DeadLetters::unhandled`](crate::dead_letters::DeadLetters::unhandled). Those that are
+    /// stored already are discarded at the start.
+    ///
+    /// The start refuses a type that a handler takes from that topic.
+    ///
+    /// ```
+    /// use framework::prelude::*;
+    ///
+    /// #[derive(Message, Serialize, Deserialize)]
+    /// #[message(topic = "accounts")]
+    /// struct Deposit {}
+    ///
+    /// #[handler]
+    /// async fn deposit(_: Deposit) {}
+    ///
+    /// fn app() -> App {
+    ///     App::new("bank")
+    ///         .handlers(handlers![deposit])
+    ///         .ignore_types("accounts", ["Opened", "Closed"])
+    /// }
+    /// ```
+    pub fn ignore_types<T: Into<Arc<str>>>(
+        mut self,
+        topic: &str,
+        types: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let ignored = self.ignored.entry(topic.into()).or_default();
+        ignored.types.extend(types.into_iter().map(Into::into));
+        self
+    }
+
+    /// Ignores all messages of the topic whose type no handler takes, as
+    /// [`ignore_types`](Self::ignore_types) does for some: for a topic of many types of which the
+    /// service needs a few for good.
+    pub fn ignore_other_types(mut self, topic: &str) -> Self {
+        self.ignored.entry(topic.into()).or_default().is_all = true;
+        self
+    }
+
+    /// The type is no longer taken from the topic. What still comes of it is stored and listed, as
+    /// all that no handler takes, unless it is [ignored](Self::ignore_types).
     pub fn retired_type(mut self, topic: &str, type_name: &str) -> Self {
-        self.renames.types.push((topic.into(), type_name.into()));
+        let (topic, old) = (topic.into(), type_name.into());
+        self.renames.types.push(RenamedType { topic, old, new: None });
+        self
+    }
+
+    /// Messages of the topic that are of type `old` go to the handlers of type `new`: what is in the
+    /// broker under the old name, and what still comes. What waits for its time under the old name
+    /// is replaced and cancelled as one of the new. The store remembers it.
+    ///
+    /// Only the name in the messages is meant, as after a rename of the Rust type: `new` must be
+    /// able to read the bodies of `old`. The other way is to leave the name alone, with
+    /// `#[message(type = "old")]` on the renamed Rust type.
+    ///
+    /// The start refuses a name that a handler takes still: its messages could be handled twice.
+    pub fn renamed_type(mut self, topic: &str, old: &str, new: &str) -> Self {
+        let (topic, old, new) = (topic.into(), old.into(), Some(new.into()));
+        self.renames.types.push(RenamedType { topic, old, new });
         self
     }
 

@@ -63,6 +63,17 @@ pub struct Subscription {
     pub cursors: Vec<(PartitionId, u64)>,
 }
 
+/// What a partition holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The partition.
+    pub partition: PartitionId,
+    /// The first offset that is there.
+    pub first: u64,
+    /// The offset behind the last.
+    pub end: u64,
+}
+
 /// Records that a partition should have had and has no more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lost {
@@ -91,6 +102,13 @@ pub trait Broker: Send + Sync + 'static {
     /// Returns when the broker has room for messages from outside. What handlers send does not
     /// ask: it draws on a reserve, or a full broker could never be emptied.
     async fn room(&self) -> Result<(), BrokerError>;
+
+    /// What each partition of a topic holds, if that is known at once; none for a topic that does
+    /// not exist.
+    fn spans(&self, topic: &str) -> Option<Vec<Span>> {
+        let _ = topic;
+        None
+    }
 
     /// How many records a registered consumer has not settled, if that is known at once.
     fn lag(&self, consumer: &str) -> Option<u64> {

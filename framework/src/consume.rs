@@ -33,8 +33,10 @@ mod keep;
 pub(crate) mod probation;
 mod requests;
 mod room;
+mod unhandled;
 
 use admit::Admit;
+pub(crate) use arrive::own_key;
 use commit::{Settled, Ticket, Work};
 use decode::Decoder;
 pub use decode::Invalid;
@@ -97,6 +99,8 @@ pub(crate) struct InFlight {
     open: Open,
     /// How many random numbers were drawn.
     drawn: u64,
+    /// The types that no handler takes of which it was warned.
+    warned: unhandled::Warned,
 }
 
 /// How often the loop looks for slow lanes while nothing can be fetched, in milliseconds.

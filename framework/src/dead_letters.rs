@@ -13,6 +13,7 @@ mod filter;
 mod invalid;
 mod lanes;
 mod letter;
+mod unhandled;
 mod waiting;
 
 #[cfg(test)]
@@ -23,6 +24,7 @@ pub use filter::{Filter, Which};
 pub use invalid::{InvalidDetail, InvalidEntry, InvalidMessages};
 pub(crate) use lanes::{Components, Lanes};
 pub use letter::{DeadLetter, DeadLetterDetail};
+pub use unhandled::{UnhandledDetail, UnhandledEntry, UnhandledMessages};
 pub use waiting::{Hold, WaitsFor};
 
 /// How many items are read at a time; those with whole messages are read in smaller pages.
@@ -95,7 +97,11 @@ impl DeadLetters {
             }
             for found in self.desk.reader.kept_messages(page).await?.into_iter().flatten() {
                 let letter = DeadLetter::of(&found, &lanes);
-                if letter.as_ref().is_some_and(|letter| filter.admits_error(&letter.error)) {
+                let admits = |letter: &DeadLetter| {
+                    filter.admits_error(&letter.error)
+                        && filter.admits_type(Some(&letter.type_name))
+                };
+                if letter.as_ref().is_some_and(admits) {
                     if items.len() == most {
                         let next = items.last().map(|last: &DeadLetter| last.number);
                         return Ok(Page { items, next });
@@ -158,6 +164,11 @@ impl DeadLetters {
         InvalidMessages { desk: Arc::clone(&self.desk) }
     }
 
+    /// Messages of types that no handler takes.
+    pub fn unhandled(&self) -> UnhandledMessages {
+        UnhandledMessages { desk: Arc::clone(&self.desk) }
+    }
+
     async fn chosen(&self, which: Which) -> Result<Vec<u64>, OperatorError> {
         match which {
             Which::Numbers(numbers) => Ok(numbers),
@@ -168,7 +179,7 @@ impl DeadLetters {
     /// The numbers that a filter lets through: all, unless it has a limit.
     async fn numbers(&self, filter: &Filter) -> Result<Vec<u64>, OperatorError> {
         let most = filter.limit_or(usize::MAX);
-        if filter.asks_for_errors() {
+        if filter.asks_for_messages() {
             let letters = self.list(&filter.clone().limit(most)).await?;
             return Ok(letters.items.into_iter().map(|letter| letter.number).collect());
         }

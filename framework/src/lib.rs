@@ -131,7 +131,7 @@ pub use limits::Limits;
 pub use operator::OperatorError;
 pub use run::{FitError, Running, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service};
-pub use start::StartError;
+pub use start::{StartError, Waiting};
 pub use store::How;
 
 /// The README and the guides: their code is compiled and run with the tests.

@@ -49,6 +49,12 @@ pub struct Limits {
     /// Records that are no message and are on the list of those (default 10,000). At the limit
     /// nothing more is fetched, until an operator discards some.
     pub invalid_max: u64,
+    /// Messages of a type that no handler takes, stored until one does (default 10,000). At the
+    /// limit nothing more is fetched, until a handler of the type is added, the app is told to
+    /// ignore it, or an operator discards some.
+    pub unhandled_max: u64,
+    /// Their bytes (default 64 MiB). At the limit nothing more is fetched, as above.
+    pub unhandled_bytes_max: u64,
     /// Messages that wait for their time (default 10,000,000). At the limit nothing more is
     /// fetched, begun or taken in, until some of them are due.
     pub timers_max: u64,
@@ -83,6 +89,8 @@ impl Default for Limits {
             holds_bytes_max: 256 << 20,
             holds_age_max: Duration::from_secs(24 * 60 * 60),
             invalid_max: 10_000,
+            unhandled_max: 10_000,
+            unhandled_bytes_max: 64 << 20,
             timers_max: 10_000_000,
             outbox_max: 16_384,
             intake_max: 65_536,

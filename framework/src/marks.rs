@@ -104,7 +104,7 @@ impl Suspects {
         let may_run = |wait: &Wait| match wait {
             Wait::Held => true,
             Wait::Until(due) => *due <= now_ms,
-            Wait::Dead { .. } => false,
+            Wait::Dead { .. } | Wait::Unhandled => false,
         };
         let kept = recovered.kept.iter().filter(|kept| may_run(&kept.wait));
         let kept: BTreeSet<Mark> = kept.map(|kept| mark(&kept.position, &kept.handler)).collect();

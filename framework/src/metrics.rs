@@ -38,11 +38,13 @@ impl Count {
 }
 
 /// The names of what is counted, with what they mean.
-const COUNTS: [(&str, &str); 8] = [
+const COUNTS: [(&str, &str); 10] = [
     (ACCEPTED, "Messages that were taken in from outside."),
     (FETCHED, "Records that came from the broker."),
     (DUPLICATES, "Records that were a further copy of a message, and had no effect."),
     (INVALID, "Records that were no message."),
+    (UNHANDLED, "Messages of a type that no handler takes, which were stored."),
+    (IGNORED, "Messages of a type that the app ignores."),
     (HELD, "Deliveries that were held behind one that failed."),
     (HANDLED, "Effects that became durable."),
     (RETRIED, "Attempts that failed and are made again."),
@@ -53,13 +55,15 @@ pub(crate) const ACCEPTED: &str = "endwise_accepted_total";
 pub(crate) const FETCHED: &str = "endwise_fetched_total";
 pub(crate) const DUPLICATES: &str = "endwise_duplicates_total";
 pub(crate) const INVALID: &str = "endwise_invalid_total";
+pub(crate) const UNHANDLED: &str = "endwise_unhandled_total";
+pub(crate) const IGNORED: &str = "endwise_ignored_total";
 pub(crate) const HELD: &str = "endwise_held_total";
 pub(crate) const HANDLED: &str = "endwise_handled_total";
 pub(crate) const RETRIED: &str = "endwise_retried_total";
 pub(crate) const DEAD: &str = "endwise_dead_total";
 
 /// The names of what there is at the moment, with what they mean.
-const GAUGES: [(&str, &str); 9] = [
+const GAUGES: [(&str, &str); 10] = [
     ("endwise_in_flight", "Records that were fetched and are not committed."),
     ("endwise_in_flight_bytes", "Their bytes."),
     ("endwise_lag", "Records at the broker that the service has not settled."),
@@ -68,6 +72,7 @@ const GAUGES: [(&str, &str); 9] = [
     ("endwise_dead_letters", "Deliveries that were given up and wait for an operator."),
     ("endwise_kept_bytes", "Bytes of all that is held, waits, or was given up."),
     ("endwise_timers", "Messages that wait for their time."),
+    ("endwise_unhandled", "Messages of a type that no handler takes, stored until one does."),
     (OUTBOX, "Messages that are committed and not confirmed by the broker."),
 ];
 
@@ -128,6 +133,7 @@ impl Meter {
             Some(totals.dead),
             Some(totals.kept_bytes),
             Some(totals.timers),
+            Some(totals.unhandled),
         ];
         for (gauge, now) in self.gauges.iter().zip(now) {
             if let Some(now) = now {

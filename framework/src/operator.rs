@@ -35,6 +35,8 @@ pub(crate) enum Act {
     Discard(Vec<u64>),
     /// Take records off the list of invalid messages.
     DiscardInvalid(Vec<u64>),
+    /// Take messages off the list of those that no handler takes.
+    DiscardUnhandled(Vec<u64>),
 }
 
 /// Carries out what an operator asks: a running service, or a store that no service has open.

@@ -26,6 +26,7 @@ mod begin;
 mod counts;
 mod start;
 mod supervise;
+mod unhandled;
 
 pub use counts::Counts;
 pub(crate) use start::Opening;

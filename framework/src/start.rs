@@ -7,15 +7,17 @@ use crate::app::App;
 use crate::handler::{Location, Spec};
 use crate::policy::Order;
 use crate::store::{Catalog, Found, Renames};
-use crate::wiring::{Route, Topic, Wired, Wiring};
+use crate::wiring::{Ignored, Route, Topic, Wired, Wiring};
 
 mod component;
 mod failing;
 mod renames;
 mod schedules;
+mod types;
 
 pub(crate) use renames::resolve;
 pub(crate) use schedules::schedules;
+pub(crate) use types::{Types, types};
 
 /// Why an app cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -154,6 +156,17 @@ pub enum StartError {
         /// What is wrong with it, and where.
         problem: Arc<str>,
     },
+    /// A type is ignored that a handler takes.
+    #[error(
+        "the app ignores type {type_name:?} of topic {topic:?}, which a handler of it takes: take \
+         it out of .ignore_types({topic:?}, ..), or take the handler away"
+    )]
+    IgnoredAndTaken {
+        /// The topic.
+        topic: Arc<str>,
+        /// The type.
+        type_name: Arc<str>,
+    },
     /// The store has unfinished work for a handler that the app lacks.
     #[error(
         "the store has unfinished work for handler {handler:?}, which the app lacks: list it, or \
@@ -186,14 +199,76 @@ pub enum StartError {
     /// The store has taken a type that the app does not take any more.
     #[error(
         "the store has taken messages of type {type_name:?} from topic {topic:?}, which no handler \
-         of the app takes: list one that does, or say .retired_type({topic:?}, {type_name:?})"
+         of the app takes: list one that does. If the Rust type was renamed, give it its old name \
+         back with #[message(type = {type_name:?})], or say .renamed_type({topic:?}, \
+         {type_name:?}, {:?}). If it is gone for good, say .retired_type({topic:?}, \
+         {type_name:?}): no handler gets those that come of it then, they are stored and listed; \
+         {waiting}",
+        new_name.as_deref().unwrap_or("new name")
     )]
     UnknownType {
         /// The topic.
         topic: Arc<str>,
         /// The type.
         type_name: Arc<str>,
+        /// The one type that the app takes from the topic and the store does not know, if there is
+        /// just one: its new name, maybe.
+        new_name: Option<Arc<str>>,
+        /// What waits in the topic.
+        waiting: Waiting,
     },
+    /// A type is renamed that a handler takes under its old name.
+    #[error(
+        "type {old:?} of topic {topic:?} is renamed to {new:?}, and a handler of the app takes it \
+         under its old name too: its messages could be handled twice; take .renamed_type({topic:?}, \
+         {old:?}, {new:?}) out, or that handler"
+    )]
+    RenamedTypeTaken {
+        /// The topic.
+        topic: Arc<str>,
+        /// The name before.
+        old: Arc<str>,
+        /// The name now.
+        new: Arc<str>,
+    },
+    /// A type is renamed to two names, or in a circle.
+    #[error(
+        "type {old:?} of topic {topic:?} is renamed to more than one name: say .renamed_type of it \
+         once"
+    )]
+    RenamedTypeTwice {
+        /// The topic.
+        topic: Arc<str>,
+        /// The name before.
+        old: Arc<str>,
+    },
+    /// A type that the store has taken is renamed to one that no handler takes.
+    #[error(
+        "type {old:?} of topic {topic:?} is renamed to {new:?}, which no handler of the app takes \
+         from that topic: correct the new name, or list a handler of it"
+    )]
+    RenamedTypeToUnknown {
+        /// The topic.
+        topic: Arc<str>,
+        /// The name before.
+        old: Arc<str>,
+        /// The name that no handler takes.
+        new: Arc<str>,
+    },
+}
+
+/// How many records of a topic wait for a service that does not run yet, where its broker knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting(pub Option<u64>);
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(1) => f.write_str("1 record, of whatever type, waits in the topic now"),
+            Some(count) => write!(f, "{count} records, of whatever types, wait in the topic now"),
+            None => f.write_str("how many wait in the topic, its broker does not say"),
+        }
+    }
 }
 
 /// Checks an app and makes it ready to run.
@@ -225,7 +300,11 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
             on_failure: failing::on_failure(entry, &app.on_failure)?,
         });
     }
-    Ok(Wiring { service: Arc::clone(&app.name), handlers, states, routes: routes(app) })
+    let (service, routes) = (Arc::clone(&app.name), routes(app));
+    check_ignored(&app.ignored, &routes)?;
+    let ignored = app.ignored.clone();
+    let renamed = BTreeMap::new();
+    Ok(Wiring { service, handlers, states, routes, ignored, renamed })
 }
 
 /// A service's name is part of paths, headers and identities, and is itself in each of them.
@@ -283,6 +362,23 @@ fn routes(app: &App) -> BTreeMap<Arc<str>, Topic> {
     routes
 }
 
+/// What a handler takes is not ignored.
+fn check_ignored(
+    ignored: &BTreeMap<Arc<str>, Ignored>,
+    routes: &BTreeMap<Arc<str>, Topic>,
+) -> Result<(), StartError> {
+    for (topic, ignored) in ignored {
+        let taken = |type_name: &&Arc<str>| {
+            routes.get(topic).is_some_and(|types| types.contains_key(&**type_name))
+        };
+        if let Some(type_name) = ignored.types.iter().find(taken) {
+            let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
+            return Err(StartError::IgnoredAndTaken { topic, type_name });
+        }
+    }
+    Ok(())
+}
+
 /// The names that the app's stored data will refer to.
 pub(crate) fn catalog(wiring: &Wiring) -> Catalog {
     let types = wiring.routes.iter().flat_map(|(topic, types)| {
@@ -315,12 +411,6 @@ pub(crate) fn check_found(
     for state in &found.catalog.states {
         if !app.states.contains(state) && !renamed(&renames.states, state) {
             return Err(StartError::UnknownState { state: Arc::clone(state) });
-        }
-    }
-    for pair @ (topic, type_name) in &found.catalog.types {
-        if !app.types.contains(pair) && !renames.types.contains(pair) {
-            let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
-            return Err(StartError::UnknownType { topic, type_name });
         }
     }
     Ok(())

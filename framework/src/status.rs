@@ -39,6 +39,8 @@ pub enum Reason {
     HoldsFull,
     /// So many records are no message that nothing more is fetched.
     InvalidFull,
+    /// So many messages of types that no handler takes are stored that nothing more is fetched.
+    UnhandledFull,
     /// So many messages wait for their time that none is handled or taken in.
     TimersFull,
     /// So many messages wait for the broker that none is handled or taken in.
@@ -88,6 +90,10 @@ impl fmt::Display for Reason {
             ),
             Reason::InvalidFull => f.write_str(
                 "so many records are no message that nothing more is fetched: discard them",
+            ),
+            Reason::UnhandledFull => f.write_str(
+                "so many messages of types that no handler takes are stored that nothing more is \
+                 fetched: add a handler of the type, say App::ignore_types, or discard them",
             ),
             Reason::TimersFull => {
                 f.write_str("so many messages wait for their time that none is taken in or handled")
@@ -146,6 +152,12 @@ pub struct KeptStatus {
     pub closed: Vec<Closed>,
     /// Records that are no message.
     pub invalid: u64,
+    /// Messages that no handler takes.
+    #[serde(default)]
+    pub unhandled: u64,
+    /// The same, by topic and type: `TOPIC/TYPE`.
+    #[serde(default)]
+    pub unhandled_by_type: BTreeMap<String, u64>,
 }
 
 /// A delivery that closes its lane, with others held behind it.

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
-use crate::envelope::{Context, Headers};
+use crate::envelope::{Context, Envelope, Headers};
 use crate::outcome::{Cancel, Send as Message, StateChange};
 use crate::stream::{Key, PartitionId, Position, Ranges, StreamId};
 
@@ -38,8 +38,9 @@ mod tables;
 mod timers;
 
 pub use error::{CommitError, StoreError};
+pub(crate) use kept::UNHANDLED_NUMBERS;
 pub use kept::{
-    Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Wait,
+    Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Unhandled, Wait,
 };
 pub use limits::LimitError;
 
@@ -120,7 +121,25 @@ pub enum Subject {
         /// Its number.
         number: u64,
     },
-    /// A position that no handler here takes.
+    /// A message that was stored because no handler took it ([`Wait::Unhandled`]) is taken by these
+    /// handlers from here on: it is kept for each of them, in its place. Refused (`NotPending`) if
+    /// it is not stored (any more), or there are more handlers than it has numbers.
+    Taken {
+        /// Its number.
+        number: u64,
+        /// The key that its type gives it.
+        key: Option<Key>,
+        /// The handlers, in their order.
+        handlers: Arc<[Arc<str>]>,
+        /// The message, where several handlers take it.
+        message: Option<Arc<Envelope>>,
+    },
+    /// A message that no handler takes is given up. Refused (`NotPending`) if it is not stored.
+    UnhandledDiscarded {
+        /// Its number.
+        number: u64,
+    },
+    /// A position that is settled here without a handler.
     NotMine {
         /// The position.
         position: Position,
@@ -272,6 +291,21 @@ pub struct Found {
     pub catalog: Catalog,
     /// Its handlers that have something left to do.
     pub unfinished: Vec<Arc<str>>,
+    /// What types were called before, as the apps that wrote it have said.
+    pub renamed_types: Vec<RenamedType>,
+    /// The offsets that are done in each partition.
+    pub cursors: Vec<(Arc<PartitionId>, Ranges)>,
+}
+
+/// A type of a topic that has another name now, or is taken no more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenamedType {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The name before.
+    pub old: Arc<str>,
+    /// The name now; `None`: it is retired.
+    pub new: Option<Arc<str>>,
 }
 
 /// The names of an app that its stored data refers to.
@@ -293,8 +327,9 @@ pub struct Renames {
     pub handlers: Vec<(Arc<str>, Option<Arc<str>>)>,
     /// States: old name, new name; without a new name it is retired: its values stay unread.
     pub states: Vec<(Arc<str>, Option<Arc<str>>)>,
-    /// Types: topic and type that are no longer taken.
-    pub types: Vec<(Arc<str>, Arc<str>)>,
+    /// Types that have another name, or are no longer taken. A name that the store remembers for
+    /// one that is not among them is remembered on.
+    pub types: Vec<RenamedType>,
 }
 
 /// A store that is open, and what it held.
@@ -357,10 +392,19 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
     /// How many messages this store has given a position, topic by topic.
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError>;
 
-    /// Up to `most` kept deliveries in the order of their numbers, those behind `after`.
+    /// Up to `most` kept deliveries in the order of their numbers, those behind `after`. Messages
+    /// that no handler takes are not among them.
     async fn kept(&self, after: Option<u64>, most: usize) -> Result<Vec<Kept>, StoreError>;
 
-    /// The kept deliveries of these numbers, in their order; `None` for one that is not there.
+    /// Up to `most` messages that no handler takes in the order of their numbers, those behind
+    /// `after`.
+    async fn unhandled(
+        &self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Unhandled>, StoreError>;
+
+    /// The kept deliveries, and messages that no handler takes, of these numbers, in their order; `None` for one that is not there.
     async fn kept_messages(
         &self,
         numbers: Vec<u64>,

@@ -117,6 +117,16 @@ pub enum Position {
     Foreign(Arc<PartitionId>, u64),
 }
 
+impl Position {
+    /// The topic that the message was sent to.
+    pub fn topic(&self) -> &Arc<str> {
+        match self {
+            Position::Stream(stream, _) => &stream.topic,
+            Position::Foreign(partition, _) => &partition.topic,
+        }
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -19,6 +19,8 @@ pub(crate) struct Vitals {
     pub(crate) holds_full: Flag,
     /// So many records are no message that nothing more is fetched.
     pub(crate) invalid_full: Flag,
+    /// So many messages that no handler takes are stored that nothing more is fetched.
+    pub(crate) unhandled_full: Flag,
     /// So many messages wait for their time that none is handled or taken in.
     pub(crate) timers_full: Flag,
     /// So many messages wait for the broker that none is handled or taken in.

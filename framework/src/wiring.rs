@@ -1,6 +1,6 @@
 //! Wiring: what starting makes of an app. Handlers by number, components, and who takes what.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::handler::HandlerService;
@@ -15,6 +15,10 @@ pub(crate) struct Wiring {
     /// The names of all states; handlers refer to them by number.
     pub(crate) states: Vec<Arc<str>>,
     pub(crate) routes: BTreeMap<Arc<str>, Topic>,
+    /// Types that no handler takes and that are settled all the same, by topic.
+    pub(crate) ignored: BTreeMap<Arc<str>, Ignored>,
+    /// What types were called before, by topic: old name, and the name now.
+    pub(crate) renamed: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Arc<str>>>,
 }
 
 /// A handler that is ready to run.
@@ -33,6 +37,15 @@ pub(crate) struct Wired {
 /// The types that are taken from a topic.
 pub(crate) type Topic = HashMap<Arc<str>, Route>;
 
+/// What is ignored of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ignored {
+    /// These types.
+    pub(crate) types: BTreeSet<Arc<str>>,
+    /// All that no handler takes.
+    pub(crate) is_all: bool,
+}
+
 /// Who takes a type.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
@@ -50,7 +63,14 @@ pub(crate) type KeyOf = fn(&[u8]) -> Result<Option<Key>, serde_json::Error>;
 impl Wiring {
     /// Who takes this type from this topic.
     pub(crate) fn route(&self, topic: &str, type_name: &str) -> Option<&Route> {
-        self.routes.get(topic)?.get(type_name)
+        let types = self.routes.get(topic)?;
+        types.get(type_name).or_else(|| types.get(self.renamed.get(topic)?.get(type_name)?))
+    }
+
+    /// Whether this type of this topic, which no handler takes, is to be ignored.
+    pub(crate) fn ignores(&self, topic: &str, type_name: &str) -> bool {
+        let of_topic = self.ignored.get(topic);
+        of_topic.is_some_and(|ignored| ignored.is_all || ignored.types.contains(type_name))
     }
 
     /// The component whose lanes a handler's deliveries have; `None` if each has its own.

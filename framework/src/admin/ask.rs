@@ -14,6 +14,7 @@ pub(crate) mod broker;
 pub(crate) mod dead_letters;
 pub(crate) mod invalid;
 pub(crate) mod status;
+pub(crate) mod unhandled;
 
 /// How many items one answer has at most.
 pub(super) const ITEMS_MAX: usize = 1_000;
@@ -59,6 +60,10 @@ questions! {
     invalid::Count,
     invalid::Show,
     invalid::Discard,
+    unhandled::List,
+    unhandled::Count,
+    unhandled::Show,
+    unhandled::Discard,
 }
 
 async fn one<Q: Question>(desk: &Arc<Desk>, line: &[u8]) -> Result<Vec<u8>, Refusal> {

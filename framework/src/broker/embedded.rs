@@ -42,7 +42,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::status::BrokerStatus;
-use super::{Broker, BrokerError, Consumer, Publisher, Subscription};
+use super::{Broker, BrokerError, Consumer, Publisher, Span, Subscription};
 use crate::clock::Clock;
 use crate::journal::{Disk, RealDisk};
 use crate::stream::PartitionId;
@@ -167,6 +167,17 @@ impl Broker for EmbeddedBroker {
 
     async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
         Ok(Box::new(publisher::EmbeddedPublisher::new(Arc::clone(&self.handle))))
+    }
+
+    fn spans(&self, topic: &str) -> Option<Vec<Span>> {
+        let state = self.handle.shared.lock();
+        let found = state.topics.number(topic).and_then(|number| state.topics.get(number));
+        let span = |found: &topics::Partition| Span {
+            partition: (*found.id).clone(),
+            first: found.first(),
+            end: found.end,
+        };
+        Some(found.into_iter().flat_map(|topic| topic.partitions.iter().map(span)).collect())
     }
 
     fn lag(&self, consumer: &str) -> Option<u64> {

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use async_trait::async_trait;
 use tokio::sync::watch;
 
-use super::{Broker, BrokerError, Consumer, Lost, Publication, Publisher, Record, Subscription};
+use super::{
+    Broker, BrokerError, Consumer, Lost, Publication, Publisher, Record, Span, Subscription,
+};
 use crate::clock::Clock;
 use crate::committed::Committed;
 use crate::envelope::Headers;
@@ -187,6 +189,17 @@ impl Broker for MemoryBroker {
 
     async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
         Ok(Box::new(self.clone()))
+    }
+
+    fn spans(&self, topic: &str) -> Option<Vec<Span>> {
+        let topics = self.lock();
+        let partitions = topics.topics.get(topic).map_or(&[][..], |found| found);
+        let span = |found: &Partition| Span {
+            partition: (*found.id).clone(),
+            first: 0,
+            end: found.records.len() as u64,
+        };
+        Some(partitions.iter().map(span).collect())
     }
 
     fn lag(&self, consumer: &str) -> Option<u64> {

@@ -11,7 +11,7 @@ use super::way::Way;
 use super::words::count;
 use super::{Came, Command, Trouble};
 use crate::admin::Question;
-use crate::admin::ask::{dead_letters, invalid};
+use crate::admin::ask::{dead_letters, invalid, unhandled};
 use crate::dead_letters::{Done, Filter, Which};
 
 mod args;
@@ -19,36 +19,52 @@ mod rows;
 mod show;
 
 pub(super) use args::Args;
-use args::{Chosen, Letters};
+use args::{Chosen, Letters, Of};
 
 #[async_trait]
 impl Command for Args {
     async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
         match self.verb {
-            Letters::List { asked, filter, invalid, paged } => {
+            Letters::List { asked, filter, of, paged } => {
                 let mut filter = filter.filter().limit(paged.limit);
                 if let Some(after) = paged.after {
                     filter = filter.after(after);
                 }
-                listed(&asked, filter, Kind::of(invalid), printed).await
+                listed(&asked, filter, Kind::of(of), printed).await
             }
-            Letters::Show { asked, numbers, invalid } => {
-                show::run(&asked, numbers, Kind::of(invalid), printed).await
+            Letters::Show { asked, numbers, of } => {
+                show::run(&asked, numbers, Kind::of(of), printed).await
             }
             Letters::Replay { asked, chosen } => {
                 let ask = |which| dead_letters::Replay { which };
                 act(&asked, chosen, Act { kind: Kind::DeadLetters, verb: REPLAY, ask }, printed)
                     .await
             }
-            Letters::Discard { asked, chosen, invalid: false } => {
-                let ask = |which| dead_letters::Discard { which };
-                act(&asked, chosen, Act { kind: Kind::DeadLetters, verb: DISCARD, ask }, printed)
-                    .await
+            Letters::Discard { asked, chosen, of } => {
+                discard(&asked, chosen, Kind::of(of), printed).await
             }
-            Letters::Discard { asked, chosen, invalid: true } => {
-                let ask = |which| invalid::Discard { which };
-                act(&asked, chosen, Act { kind: Kind::Invalid, verb: DISCARD, ask }, printed).await
-            }
+        }
+    }
+}
+
+async fn discard(
+    asked: &Asked,
+    chosen: Chosen,
+    kind: Kind,
+    printed: &mut Printed,
+) -> Result<Came, Trouble> {
+    match kind {
+        Kind::DeadLetters => {
+            let ask = |which| dead_letters::Discard { which };
+            act(asked, chosen, Act { kind, verb: DISCARD, ask }, printed).await
+        }
+        Kind::Invalid => {
+            let ask = |which| invalid::Discard { which };
+            act(asked, chosen, Act { kind, verb: DISCARD, ask }, printed).await
+        }
+        Kind::Unhandled => {
+            let ask = |which| unhandled::Discard { which };
+            act(asked, chosen, Act { kind, verb: DISCARD, ask }, printed).await
         }
     }
 }
@@ -58,11 +74,16 @@ impl Command for Args {
 enum Kind {
     DeadLetters,
     Invalid,
+    Unhandled,
 }
 
 impl Kind {
-    fn of(invalid: bool) -> Self {
-        if invalid { Kind::Invalid } else { Kind::DeadLetters }
+    fn of(of: Of) -> Self {
+        match of {
+            Of { invalid: true, .. } => Kind::Invalid,
+            Of { unhandled: true, .. } => Kind::Unhandled,
+            Of { invalid: false, unhandled: false } => Kind::DeadLetters,
+        }
     }
 
     /// One of it, in words.
@@ -70,6 +91,7 @@ impl Kind {
         match self {
             Kind::DeadLetters => "dead letter",
             Kind::Invalid => "invalid record",
+            Kind::Unhandled => "unhandled message",
         }
     }
 }
@@ -89,6 +111,10 @@ async fn listed(
         Kind::Invalid => {
             let shown = Shown { one, lines: rows::invalid };
             list(asked, invalid::List { filter }, shown, printed).await
+        }
+        Kind::Unhandled => {
+            let shown = Shown { one, lines: rows::unhandled };
+            list(asked, unhandled::List { filter }, shown, printed).await
         }
     }
 }
@@ -144,6 +170,7 @@ async fn which(way: &mut Way, chosen: Chosen, kind: Kind, verb: Verb) -> Result<
     let number = match kind {
         Kind::DeadLetters => way.ask(dead_letters::Count { filter }).await?.count,
         Kind::Invalid => way.ask(invalid::Count { filter }).await?.count,
+        Kind::Unhandled => way.ask(unhandled::Count { filter }).await?.count,
     };
     let (name, fit) = (verb.name, if number == 1 { "fits" } else { "fit" });
     Err(Trouble::Usage(format!(

@@ -83,6 +83,10 @@ impl Offline {
                 let discard = |&number: &u64| Some(Subject::InvalidDiscarded { number });
                 return Ok(numbers.iter().map(discard).collect());
             }
+            Act::DiscardUnhandled(numbers) => {
+                let discard = |&number: &u64| Some(Subject::UnhandledDiscarded { number });
+                return Ok(numbers.iter().map(discard).collect());
+            }
         };
         let mut subjects = Vec::with_capacity(numbers.len());
         for page in numbers.chunks(PAGE) {

@@ -9,7 +9,7 @@ use super::print::{BAD, GOOD, HEAD, Printed, styled};
 use super::table::{Column, Side, Table};
 use super::topics;
 use super::way::{Each, Way, each};
-use super::words::{bytes, count, plain, span, time_and_age};
+use super::words::{bytes, count, cut, plain, span, time_and_age};
 use super::{Came, Command, Trouble};
 use crate::admin::ask;
 use crate::broker::status::BrokerStatus;
@@ -115,6 +115,14 @@ fn kept(status: &Status, printed: &mut Printed) {
     printed.field("held", &held);
     printed.field("kept", &format!("{} in all of these", bytes(kept.bytes)));
     printed.field("invalid", &count(kept.invalid, "record"));
+    let types = kept.unhandled_by_type.iter();
+    let types: Vec<_> = types.map(|(name, count)| format!("{} {count}", plain(name))).collect();
+    let unhandled = count(kept.unhandled, "message");
+    let unhandled = match types.is_empty() {
+        true => unhandled,
+        false => format!("{unhandled} ({})", cut(&types.join(", "), 44)),
+    };
+    printed.field("unhandled", &unhandled);
     let timers = match status.timers.next_due_ms {
         Some(due) => format!("{}, next {}", status.timers.count, time_and_age(due, now_ms)),
         None => status.timers.count.to_string(),

@@ -102,9 +102,8 @@ impl Consume {
                 self.settle_with(position.clone(), vec![record], Ticket::Copy(position, 0))?;
             }
             Admission::NotMine => {
-                let floor = envelope.context.floor;
-                let ticket = Ticket::NotMine(position.clone());
-                self.queue(Subject::NotMine { position, floor }, vec![record], ticket)?;
+                let subject = self.unhandled(envelope);
+                self.queue(subject, vec![record], Ticket::NotMine(position))?;
             }
             Admission::Start(handlers) => self.enter_lanes(envelope, handlers),
         }
@@ -174,7 +173,7 @@ impl Consume {
 }
 
 /// The key that a message's type reads from its body. That is its author's code, and may panic.
-fn own_key(key_of: KeyOf, body: &[u8]) -> Result<Option<Key>, Invalid> {
+pub(crate) fn own_key(key_of: KeyOf, body: &[u8]) -> Result<Option<Key>, Invalid> {
     match catch_unwind(|| key_of(body)) {
         Ok(Ok(key)) => Ok(key),
         Ok(Err(error)) => Err(Invalid::Key(error.to_string().into())),

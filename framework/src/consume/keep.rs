@@ -67,7 +67,7 @@ impl Consume {
                     "failed, and is tried again",
                 );
             }
-            Wait::Held => {}
+            Wait::Held | Wait::Unhandled => {}
         }
     }
 

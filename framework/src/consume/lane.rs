@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::envelope::Envelope;
 use crate::hash::FastMap;
-use crate::store::StoredState;
+use crate::store::{StoredState, UNHANDLED_NUMBERS};
 use crate::stream::{Key, Position};
 
 mod keeping;
@@ -143,6 +143,13 @@ impl Lanes {
         lane.suspects += usize::from(job.is_suspect);
         lane.queue.push_back(job);
         self.go_on(id);
+    }
+
+    /// The number of a message that no handler takes: before all that come after it.
+    pub(crate) fn reserve_unhandled(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number = number.saturating_add(UNHANDLED_NUMBERS);
+        number
     }
 
     fn open(&mut self, key: Option<(usize, Key)>) -> LaneId {

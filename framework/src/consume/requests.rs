@@ -35,14 +35,17 @@ impl Consume {
     fn on_request(&mut self, request: Request) -> Result<(), RunError> {
         let id = self.state.open.next;
         self.state.open.next += 1;
-        let (Act::Replay(numbers) | Act::Discard(numbers) | Act::DiscardInvalid(numbers)) =
-            &request.act;
+        let (Act::Replay(numbers)
+        | Act::Discard(numbers)
+        | Act::DiscardInvalid(numbers)
+        | Act::DiscardUnhandled(numbers)) = &request.act;
         let numbers = numbers.clone();
         let mut left = 0;
         for (index, number) in numbers.iter().copied().enumerate() {
             let answer = Answer { request: id, index, asked: None, is_replay: false };
             let (subject, answer) = match &request.act {
                 Act::DiscardInvalid(_) => (Subject::InvalidDiscarded { number }, answer),
+                Act::DiscardUnhandled(_) => (Subject::UnhandledDiscarded { number }, answer),
                 Act::Discard(_) => {
                     let Some(asked) = self.lanes.ask(number) else { continue };
                     (Subject::Discarded { number }, Answer { asked: Some(asked), ..answer })

@@ -1,6 +1,8 @@
 //! Room: whether more may be fetched, and whether what is there may begin.
 
 use super::Consume;
+use crate::limits::Limits;
+use crate::store::Totals;
 
 /// What may wait for a broker that has no room, beyond `outbox_max`: only what handlers settle
 /// makes room there, and only once a whole segment of its records is settled.
@@ -68,6 +70,24 @@ impl Consume {
             && self.state.bytes < self.limits.in_flight_bytes_max
     }
 
+    /// Whether so many messages that no handler takes are stored that nothing more is fetched.
+    fn is_unhandled_full(&self, totals: Totals) -> bool {
+        let Totals { unhandled, unhandled_bytes, .. } = totals;
+        let Limits { unhandled_max, unhandled_bytes_max, .. } = self.limits;
+        let is_full = unhandled >= unhandled_max || unhandled_bytes >= unhandled_bytes_max;
+        if is_full && !self.vitals.unhandled_full.is_set() {
+            tracing::error!(
+                target: "endwise::limits", service = &*self.wiring.service,
+                unhandled, max = unhandled_max, bytes = unhandled_bytes,
+                bytes_max = unhandled_bytes_max,
+                "consumption paused: limit of messages that no handler takes reached; add a \
+                 handler of their type, say App::ignore_types, or discard them",
+            );
+        }
+        self.vitals.unhandled_full.set(is_full);
+        is_full
+    }
+
     /// Whether so much is kept for an operator, or for a further attempt, that nothing more is
     /// fetched.
     fn is_full(&mut self) -> bool {
@@ -92,8 +112,9 @@ impl Consume {
                  their sender, and discard them",
             );
         }
+        let unhandled = self.is_unhandled_full(totals);
         self.vitals.holds_full.set(holds);
         self.vitals.invalid_full.set(invalid);
-        holds || invalid
+        holds || invalid || unhandled
     }
 }

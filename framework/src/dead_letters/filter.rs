@@ -1,4 +1,4 @@
-//! Which dead letters, or invalid messages, are meant.
+//! Which dead letters, invalid or unhandled messages, are meant.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Kept, Wait};
 use crate::stream::Key;
 
-/// Which dead letters, or invalid messages, are meant: those that fit all that is said. Nothing
-/// said: all.
+/// Which dead letters, invalid or unhandled messages, are meant: those that fit all that is said.
+/// Nothing said: all.
 ///
 /// ```
 /// use framework::dead_letters::Filter;
@@ -24,6 +24,8 @@ pub struct Filter {
     key: Option<Key>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    type_name: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     since_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +53,8 @@ impl Filter {
         Filter::default()
     }
 
-    /// Those of the handler of that name. An invalid message has no handler: none fits.
+    /// Those of the handler of that name. An invalid message has no handler, and neither has one of
+    /// a type that no handler takes: none fits.
     #[must_use]
     pub fn handler(mut self, handler: impl Into<Arc<str>>) -> Self {
         self.handler = Some(handler.into());
@@ -70,6 +73,13 @@ impl Filter {
     #[must_use]
     pub fn error(mut self, text: &str) -> Self {
         self.error = Some(text.to_lowercase());
+        self
+    }
+
+    /// Those of that type; of records that are no message none fits.
+    #[must_use]
+    pub fn type_name(mut self, type_name: impl Into<Arc<str>>) -> Self {
+        self.type_name = Some(type_name.into());
         self
     }
 
@@ -111,8 +121,13 @@ impl Filter {
         self.clone().limit(self.limit_or(super::PAGE_LISTED).min(most))
     }
 
-    pub(super) fn asks_for_errors(&self) -> bool {
-        self.error.is_some()
+    /// Whether a dead letter's message has to be read to know whether it is let through.
+    pub(super) fn asks_for_messages(&self) -> bool {
+        self.error.is_some() || self.type_name.is_some()
+    }
+
+    pub(super) fn admits_type(&self, type_name: Option<&str>) -> bool {
+        self.type_name.as_deref().is_none_or(|asked| type_name == Some(asked))
     }
 
     /// Whether it lets a dead letter through, but for its error.

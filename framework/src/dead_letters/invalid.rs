@@ -97,6 +97,7 @@ impl InvalidMessages {
 
 fn admits(filter: &Filter, number: u64, message: &InvalidMessage) -> bool {
     filter.admits_handler(None)
+        && filter.admits_type(None)
         && filter.admits_rest(number, message.key.as_deref(), message.at_ms)
         && filter.admits_error(&message.reason)
 }

@@ -12,7 +12,7 @@ use crate::operator::Operate;
 use crate::status::Reason;
 use crate::store::{
     Failure, How, InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer,
-    TimerId, Totals,
+    TimerId, Totals, Unhandled,
 };
 use crate::stream::{Key, PartitionId, Position};
 
@@ -53,6 +53,10 @@ impl Reader for Shelf {
         Ok(behind.take(most).cloned().collect())
     }
 
+    async fn unhandled(&self, _: Option<u64>, _: usize) -> Result<Vec<Unhandled>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn kept_messages(
         &self,
         numbers: Vec<u64>,
@@ -83,7 +87,10 @@ impl Reader for Shelf {
 impl Operate for Shelf {
     async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
         self.asked.lock().unwrap().push(act.clone());
-        let (Act::Replay(numbers) | Act::Discard(numbers) | Act::DiscardInvalid(numbers)) = act;
+        let (Act::Replay(numbers)
+        | Act::Discard(numbers)
+        | Act::DiscardInvalid(numbers)
+        | Act::DiscardUnhandled(numbers)) = act;
         Ok(numbers.into_iter().map(|number| number <= 40).collect())
     }
 }

@@ -82,12 +82,12 @@ impl Lanes {
                 Wait::Dead { skip_ms, .. } => {
                     return WaitsFor::DeadLetter { number, position, skip_ms };
                 }
-                Wait::Held => {}
+                Wait::Held | Wait::Unhandled => {}
             }
         }
         match kept.wait {
             Wait::Until(at_ms) => WaitsFor::Attempt { at_ms },
-            Wait::Held | Wait::Dead { .. } => WaitsFor::Turn,
+            Wait::Held | Wait::Dead { .. } | Wait::Unhandled => WaitsFor::Turn,
         }
     }
 }

@@ -114,7 +114,7 @@ impl Running {
             let epoch = if accepted { Epoch::Raised } else { Epoch::Same };
             let store = SledStore::new(config.data.join(app.name())).options(options).epoch(epoch);
             let app = config.complete(app);
-            opened.push(Opening::open(app, Box::new(store), config.setting()).await?);
+            opened.push(Opening::open(app, Box::new(store), config.setting(), broker).await?);
         }
         let held =
             opened.iter().map(|one| Held { service: one.service(), recovered: one.recovered() });

@@ -20,6 +20,8 @@ pub struct Counts {
     duplicates: Count,
     held: Count,
     invalid: Count,
+    unhandled: Count,
+    ignored: Count,
     lag: Lag,
     meter: Meter,
 }
@@ -67,6 +69,8 @@ impl Counts {
             duplicates: meter.count(metrics::DUPLICATES, None),
             held: meter.count(metrics::HELD, None),
             invalid: meter.count(metrics::INVALID, None),
+            unhandled: meter.count(metrics::UNHANDLED, None),
+            ignored: meter.count(metrics::IGNORED, None),
             lag: Lag { broker: Arc::downgrade(broker), told_ms: AtomicU64::new(0) },
             meter,
         }
@@ -112,6 +116,16 @@ impl Counts {
         self.invalid.get()
     }
 
+    /// Messages of a type that no handler takes, which were stored.
+    pub fn unhandled(&self) -> u64 {
+        self.unhandled.get()
+    }
+
+    /// Messages of a type that the app ignores, which were settled and nothing else.
+    pub fn ignored(&self) -> u64 {
+        self.ignored.get()
+    }
+
     /// Records at the broker that the service has not settled, where the broker knows; those in
     /// flight are among them.
     pub fn lag(&self) -> Option<u64> {
@@ -120,9 +134,10 @@ impl Counts {
 
     /// Tells the metrics facade what has come to it, and how the service is doing.
     pub(crate) fn tell(&self, vitals: &Vitals, now_ms: u64) {
-        for count in [&self.accepted, &self.fetched, &self.duplicates, &self.held, &self.invalid] {
-            count.tell();
-        }
+        let Counts { accepted, fetched, duplicates, held, invalid, unhandled, ignored, .. } = self;
+        [accepted, fetched, duplicates, held, invalid, unhandled, ignored]
+            .into_iter()
+            .for_each(Count::tell);
         for OfHandler { handled, retried, dead, .. } in &self.handlers {
             [handled, retried, dead].into_iter().for_each(Count::tell);
         }
@@ -162,6 +177,14 @@ impl Counts {
 
     pub(crate) fn count_invalid(&self, count: u64) {
         self.invalid.add(count);
+    }
+
+    pub(crate) fn count_unhandled(&self) {
+        self.unhandled.add(1);
+    }
+
+    pub(crate) fn count_ignored(&self) {
+        self.ignored.add(1);
     }
 
     pub(crate) fn count_handled(&self, handler: usize) {

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use super::begin::Parts;
 use super::supervise::{Controls, Ending, Role, supervise, to_the_end};
-use super::{Counts, Service, Setting};
+use super::{Counts, Service, Setting, unhandled};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
@@ -23,8 +23,10 @@ use crate::marks::{self, Marks, Suspects};
 use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
-use crate::start::{catalog, check_found, resolve, schedules, wire};
-use crate::store::{Batch, Entry, OpenStore, Opened, OutboxRow, Reader, Recovered, Store, Subject};
+use crate::start::{Types, catalog, check_found, resolve, schedules, types, wire};
+use crate::store::{
+    Batch, Entry, OpenStore, Opened, OutboxRow, Reader, Recovered, Renames, Store, Subject,
+};
 use crate::stream::PartitionId;
 use crate::tasks::{Tasks, blocking};
 use crate::timer::{Ticks, Timer};
@@ -67,15 +69,19 @@ impl Opening {
         app: App,
         store: Box<dyn OpenStore>,
         setting: Setting,
+        broker: &dyn Broker,
     ) -> Result<Self, RunError> {
-        let wiring = Arc::new(wire(&app)?);
+        let mut wiring = wire(&app)?;
         let schedules = schedules(&app)?;
         let Opened { mut store, reader, found, directory } =
             store.open(Arc::clone(&app.name)).await?;
         let catalog = catalog(&wiring);
         let renames = resolve(&app.renames, &catalog)?;
         check_found(&found, &catalog, &renames)?;
-        let recovered = store.adopt(catalog, renames).await?;
+        let Types { renamed, renames: types } = types(&found, &wiring, &app.renames, broker)?;
+        wiring.renamed = renamed;
+        let wiring = Arc::new(wiring);
+        let recovered = store.adopt(catalog, Renames { types, ..renames }).await?;
         Ok(Opening { wiring, store, reader, recovered, setting, schedules, directory })
     }
 
@@ -89,7 +95,9 @@ impl Opening {
 
     /// Joins the broker, and starts.
     pub(crate) async fn start(self, broker: Arc<dyn Broker>) -> Result<Service, RunError> {
-        let Opening { wiring, mut store, reader, recovered, setting, schedules, directory } = self;
+        let Opening { wiring, mut store, reader, mut recovered, setting, schedules, directory } =
+            self;
+        unhandled::take(&mut *store, &*reader, &wiring, &setting.clock, &mut recovered).await?;
         let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
         pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
@@ -118,7 +126,7 @@ impl Service {
         store: Box<dyn OpenStore>,
         setting: Setting,
     ) -> Result<Service, RunError> {
-        Opening::open(app, store, setting).await?.start(broker).await
+        Opening::open(app, store, setting, &*broker).await?.start(broker).await
     }
 }
 

@@ -8,7 +8,7 @@ use crate::store::{Catalog, Renames};
 /// Old name, new name; none: retired.
 type Pair = (Arc<str>, Option<Arc<str>>);
 
-/// The renames with each chain followed to its end: what was `a`, then `b`, then `c` over three
+/// The renames of handlers and states with each chain followed to its end: what was `a`, then `b`, then `c` over three
 /// releases is `c`, whichever of them wrote the store.
 ///
 /// A name that the app has ends a chain, so two handlers can swap names. A chain that ends at a
@@ -17,7 +17,7 @@ pub(crate) fn resolve(renames: &Renames, app: &Catalog) -> Result<Renames, Start
     Ok(Renames {
         handlers: follow(&renames.handlers, &app.handlers)?,
         states: follow(&renames.states, &app.states)?,
-        types: renames.types.clone(),
+        types: Vec::new(),
     })
 }
 

@@ -52,7 +52,7 @@ impl Desk {
         for letter in lanes.dead() {
             *dead_by_handler.entry(Arc::clone(&letter.handler)).or_default() += 1;
         }
-        let Totals { held, waiting, dead, kept_bytes: bytes, invalid, .. } = totals;
+        let Totals { held, waiting, dead, kept_bytes: bytes, invalid, unhandled, .. } = totals;
         Ok(KeptStatus {
             held,
             waiting,
@@ -62,9 +62,30 @@ impl Desk {
             dead_by_handler,
             closed: closed(&lanes),
             invalid,
+            unhandled,
+            unhandled_by_type: self.unhandled_by_type().await?,
         })
     }
 }
+
+impl Desk {
+    async fn unhandled_by_type(&self) -> Result<BTreeMap<String, u64>, OperatorError> {
+        let mut by_type = BTreeMap::new();
+        let mut after = None;
+        loop {
+            let page = self.reader.unhandled(after, PAGE).await?;
+            for found in &page {
+                let name = format!("{}/{}", found.position.topic(), found.type_name);
+                *by_type.entry(name).or_default() += 1;
+            }
+            let Some(last) = page.last() else { return Ok(by_type) };
+            after = Some(last.number);
+        }
+    }
+}
+
+/// How many messages that no handler takes are looked at in one go.
+const PAGE: usize = 1_024;
 
 /// What closes lanes, those that hold up most first.
 fn closed(lanes: &Lanes) -> Vec<Closed> {
@@ -102,6 +123,7 @@ fn reasons(vitals: &Vitals) -> Vec<Reason> {
     let flags = [
         (&vitals.holds_full, Reason::HoldsFull),
         (&vitals.invalid_full, Reason::InvalidFull),
+        (&vitals.unhandled_full, Reason::UnhandledFull),
         (&vitals.timers_full, Reason::TimersFull),
         (&vitals.outbox_full, Reason::OutboxFull),
         (&vitals.broker_full, Reason::BrokerFull),

@@ -64,6 +64,8 @@ pub(super) enum Change {
     Invalid(u64, InvalidMessage),
     /// The record of that number is gone.
     InvalidGone(u64),
+    /// Messages of a topic's (first) type (second) are of this type from here on; none: no more.
+    TypeRenamed(Id, Id, Option<Id>),
 }
 
 /// Whether the app has something (still).
@@ -314,6 +316,7 @@ mod tests {
             Change::TimerGone(timer),
             Change::Invalid(8, invalid),
             Change::InvalidGone(8),
+            Change::TypeRenamed(1, 2, Some(3)),
         ]
     }
 
@@ -331,7 +334,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..24).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..25).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

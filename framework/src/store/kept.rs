@@ -49,6 +49,32 @@ pub enum Wait {
         /// When those behind it go on without it; without that they wait for the operator.
         skip_ms: Option<u64>,
     },
+    /// A handler: no handler of the app takes the message's type. Such a delivery names its type
+    /// in the place of its handler, and is listed by [`Reader::unhandled`](super::Reader::unhandled)
+    /// alone.
+    Unhandled,
+}
+
+/// How many numbers an unhandled message takes, its own the first of them: one for each handler
+/// that may come to take it, so that all of them handle it in its place. A type has at most so many
+/// handlers when what was stored of it is handled.
+pub(crate) const UNHANDLED_NUMBERS: u64 = 256;
+
+/// A message that no handler takes, as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unhandled {
+    /// Its number.
+    pub number: u64,
+    /// The message.
+    pub position: Position,
+    /// The name of its type.
+    pub type_name: Arc<str>,
+    /// Its key, where its envelope or its record names one.
+    pub key: Option<Key>,
+    /// Milliseconds since 1970 when it came.
+    pub since_ms: u64,
+    /// Bytes of its headers and body.
+    pub bytes: u32,
 }
 
 impl Wait {
@@ -62,7 +88,7 @@ impl Wait {
             Wait::Dead { since_ms, skip_ms: Some(due_ms) } => {
                 (due_ms, due_ms.saturating_sub(since_ms))
             }
-            Wait::Held | Wait::Dead { skip_ms: None, .. } => return None,
+            Wait::Held | Wait::Unhandled | Wait::Dead { skip_ms: None, .. } => return None,
         };
         Some(due_ms.saturating_sub(now_ms).min(most_ms))
     }
@@ -215,6 +241,10 @@ pub struct Totals {
     pub dead: u64,
     /// Bytes of headers and bodies of all of these.
     pub kept_bytes: u64,
+    /// Messages that no handler takes.
+    pub unhandled: u64,
+    /// Bytes of their headers and bodies.
+    pub unhandled_bytes: u64,
     /// Messages that wait for their time.
     pub timers: u64,
     /// Records that are no message.

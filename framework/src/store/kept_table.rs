@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Id, KeptRow, Place};
 use super::layers::{RowId, Table};
-use super::{Totals, Wait};
+use super::{Totals, UNHANDLED_NUMBERS, Wait};
 
 /// The first failures that a history keeps, and the newest ones.
 const FIRST: u32 = 4;
@@ -69,8 +69,18 @@ impl KeptTable {
         self.rows.values()
     }
 
+    /// Whether a message that no handler takes has the number.
+    pub(super) fn is_unhandled(&self, number: u64) -> bool {
+        self.rows.get(&number).is_some_and(|row| row.wait == Wait::Unhandled)
+    }
+
+    /// The deliveries: all but messages that no handler takes.
+    pub(super) fn deliveries(&self) -> impl Iterator<Item = &KeptRow> {
+        self.rows().filter(|row| row.wait != Wait::Unhandled)
+    }
+
     pub(super) fn set(&mut self, row: KeptRow) {
-        self.next = self.next.max(row.number.saturating_add(1));
+        self.next = self.next.max(next_after(&row));
         self.dirty.changed.insert(row.number);
         self.insert(row);
     }
@@ -87,7 +97,7 @@ impl KeptTable {
 
     /// Puts back what a checkpoint wrote.
     pub(super) fn load(&mut self, row: KeptRow) {
-        self.next = self.next.max(row.number.saturating_add(1));
+        self.next = self.next.max(next_after(&row));
         self.in_base.insert(row.number);
         self.insert(row);
     }
@@ -112,15 +122,23 @@ impl KeptTable {
     }
 
     fn count(&mut self, row: &KeptRow, with: fn(u64, u64) -> u64) {
-        let Totals { held, waiting, dead, kept_bytes, .. } = &mut self.totals;
-        let number = match row.wait {
-            Wait::Held => held,
-            Wait::Until(_) => waiting,
-            Wait::Dead { .. } => dead,
+        let Totals { held, waiting, dead, kept_bytes, unhandled, unhandled_bytes, .. } =
+            &mut self.totals;
+        let (number, bytes) = match row.wait {
+            Wait::Held => (held, kept_bytes),
+            Wait::Until(_) => (waiting, kept_bytes),
+            Wait::Dead { .. } => (dead, kept_bytes),
+            Wait::Unhandled => (unhandled, unhandled_bytes),
         };
         *number = with(*number, 1);
-        *kept_bytes = with(*kept_bytes, row.bytes.into());
+        *bytes = with(*bytes, row.bytes.into());
     }
+}
+
+/// The first number behind those that a row takes.
+fn next_after(row: &KeptRow) -> u64 {
+    let numbers = if row.wait == Wait::Unhandled { UNHANDLED_NUMBERS } else { 1 };
+    row.number.saturating_add(numbers)
 }
 
 /// Where a history keeps its failure of that number, from 0: the newest ones take turns.
@@ -169,6 +187,18 @@ mod tests {
         kept.remove(5);
         let expected = Totals { dead: 1, kept_bytes: 10, ..Totals::default() };
         assert_eq!((kept.totals(), kept.next), (expected, 6));
+    }
+
+    #[test]
+    fn an_unhandled_message_has_totals_and_numbers_of_its_own() {
+        let mut kept = KeptTable::default();
+        kept.set(row(4, Wait::Unhandled, 10));
+        let expected = Totals { unhandled: 1, unhandled_bytes: 10, ..Totals::default() };
+        assert_eq!((kept.totals(), kept.next), (expected, 4 + UNHANDLED_NUMBERS));
+        assert!(kept.is_unhandled(4) && kept.deliveries().next().is_none());
+        kept.set(row(4, Wait::Held, 10));
+        let expected = Totals { held: 1, kept_bytes: 10, ..Totals::default() };
+        assert_eq!((kept.totals(), kept.next), (expected, 4 + UNHANDLED_NUMBERS));
     }
 
     #[test]

@@ -190,6 +190,10 @@ fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
         Subject::Intake { from: Some((source, number)) } => check_source(source, *number)?,
         Subject::Kept(keep) => bytes += check_keep(keep)?,
         Subject::Invalid(message) => bytes += stored_bytes(message),
+        Subject::Taken { handlers, message: Some(message), .. } => {
+            let stored = message.headers.as_bytes().len() + message.body.len();
+            bytes += stored.saturating_mul(handlers.len());
+        }
         _ => {}
     }
     for cancel in &entry.cancels {

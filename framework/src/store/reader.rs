@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::change::Id;
+use super::change::{Id, KeptRow};
 use super::form::decode;
 use super::layers::{RowId, Table};
 use super::page::page;
 use super::scan::scan;
-use super::states::{Cold, Shared};
+use super::states::{Cold, Memtable, Shared};
 use super::tables::plan::timer_row;
 use super::{
     InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer, TimerId, Totals,
+    Unhandled, Wait,
 };
 use crate::delivery::StateValue;
 use crate::stream::Key;
@@ -34,6 +35,12 @@ enum Found {
     InMemory(StoredState),
     /// Behind the memtable, if anywhere.
     Behind(Id),
+}
+
+/// Rows of what is kept, those behind a number.
+fn kept_from(memtable: &Memtable, after: Option<u64>) -> impl Iterator<Item = &KeptRow> {
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    memtable.kept.range((from, Bound::Unbounded)).map(|(_, row)| row)
 }
 
 impl TablesReader {
@@ -109,9 +116,18 @@ impl Reader for TablesReader {
 
     async fn kept(&self, after: Option<u64>, most: usize) -> Result<Vec<Kept>, StoreError> {
         let memtable = self.shared.read();
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let rows = memtable.kept.range((from, Bound::Unbounded)).take(most);
-        rows.map(|(_, row)| kept::of(&memtable, row)).collect()
+        let rows = kept_from(&memtable, after).filter(|row| row.wait != Wait::Unhandled);
+        rows.take(most).map(|row| kept::of(&memtable, row)).collect()
+    }
+
+    async fn unhandled(
+        &self,
+        after: Option<u64>,
+        most: usize,
+    ) -> Result<Vec<Unhandled>, StoreError> {
+        let memtable = self.shared.read();
+        let rows = kept_from(&memtable, after).filter(|row| row.wait == Wait::Unhandled);
+        rows.take(most).map(|row| kept::unhandled(&memtable, row)).collect()
     }
 
     async fn kept_messages(

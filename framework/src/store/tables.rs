@@ -14,9 +14,9 @@ use super::names::Interner;
 use super::outbox::Outbox;
 use super::states::Shared;
 use super::timers::Timers;
-use super::{Catalog, Cause, Found, OutboxRow, Recovered, Totals};
+use super::{Catalog, Cause, Found, OutboxRow, Recovered, RenamedType, Totals};
 use crate::envelope::{Context, Headers};
-use crate::stream::{PartitionId, Position, Slot, StreamId};
+use crate::stream::{PartitionId, Position, Ranges, Slot, StreamId};
 
 mod adopt;
 mod keep;
@@ -61,6 +61,8 @@ pub(super) struct App {
     pub(super) handlers: BTreeSet<Id>,
     pub(super) states: BTreeSet<Id>,
     pub(super) types: BTreeSet<(Id, Id)>,
+    /// What types (topic, type) are called now.
+    pub(super) renamed: BTreeMap<(Id, Id), Id>,
 }
 
 /// What a checkpoint has to write beside the inbox's and the outbox's own.
@@ -114,6 +116,13 @@ impl Tables {
             }
             Change::Type(topic, name, is) => {
                 self.register(*is, (*topic, *name), |app| &mut app.types);
+            }
+            Change::TypeRenamed(topic, old, new) => {
+                match new {
+                    Some(new) => self.app.renamed.insert((*topic, *old), *new),
+                    None => self.app.renamed.remove(&(*topic, *old)),
+                };
+                self.dirty.app = true;
             }
             Change::Settled(stream, sequence) => self.inbox.settle(*stream, *sequence),
             Change::Floor(stream, floor) => self.inbox.raise_floor(*stream, *floor),
@@ -261,7 +270,6 @@ impl Tables {
         let totals = self.totals();
         let memtable = self.shared.read();
         let streams = self.inbox.streams().iter();
-        let partitions = self.inbox.partitions().iter();
         let pending = self.inbox.all_pending().iter();
         let open = self.outbox.streams().flat_map(|(_, stream)| &stream.open);
         let sent = self.outbox.streams();
@@ -275,13 +283,9 @@ impl Tables {
             pending: pending
                 .filter_map(|(place, ids)| Some((self.position(*place)?, self.texts(ids.iter()))))
                 .collect(),
-            cursors: partitions
-                .filter_map(|(id, done)| {
-                    Some((Arc::clone(self.partitions.get(*id)?), done.clone()))
-                })
-                .collect(),
+            cursors: self.cursors(),
             outbox: open.map(|open| Arc::clone(&open.row)).collect(),
-            kept: self.kept.rows().filter_map(|row| memtable.kept_of(row)).collect(),
+            kept: self.kept.deliveries().filter_map(|row| memtable.kept_of(row)).collect(),
             kept_next: self.kept.first_new,
             totals,
         }
@@ -294,8 +298,13 @@ impl Tables {
         self.shared.update(|memtable| memtable.totals = totals);
         let pending = self.inbox.all_pending().values().flatten().copied();
         let unfinished: BTreeSet<Id> =
-            pending.chain(self.kept.rows().map(|row| row.handler)).collect();
-        Found { catalog: self.catalog(), unfinished: self.texts(unfinished.iter()) }
+            pending.chain(self.kept.deliveries().map(|row| row.handler)).collect();
+        Found {
+            catalog: self.catalog(),
+            unfinished: self.texts(unfinished.iter()),
+            renamed_types: self.renamed_types(),
+            cursors: self.cursors(),
+        }
     }
 
     fn catalog(&self) -> Catalog {
@@ -312,6 +321,22 @@ impl Tables {
                 .collect(),
             types: types.collect(),
         }
+    }
+
+    fn cursors(&self) -> Vec<(Arc<PartitionId>, Ranges)> {
+        let partitions = self.inbox.partitions().iter();
+        let named = partitions
+            .filter_map(|(id, done)| Some((Arc::clone(self.partitions.get(*id)?), done.clone())));
+        named.collect()
+    }
+
+    fn renamed_types(&self) -> Vec<RenamedType> {
+        let name = |id: &Id| self.names.get(*id).cloned();
+        let renamed = self.app.renamed.iter();
+        let named = renamed.filter_map(|((topic, old), new)| {
+            Some(RenamedType { topic: name(topic)?, old: name(old)?, new: Some(name(new)?) })
+        });
+        named.collect()
     }
 
     fn texts<'a>(&self, ids: impl Iterator<Item = &'a Id>) -> Vec<Arc<str>> {

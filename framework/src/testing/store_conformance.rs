@@ -102,7 +102,8 @@ macro_rules! store_conformance {
                 a_kept_delivery_is_handled_once
                 what_is_discarded_is_gone_and_its_number_is_not_used_again
                 a_long_history_keeps_its_first_four_and_last_twelve
-                what_is_too_large_to_keep_is_refused;
+                what_is_too_large_to_keep_is_refused
+                what_no_handler_takes_is_listed_apart_and_taken_in_its_place;
             timers:
                 a_message_waits_and_is_sent_when_it_is_released
                 what_is_due_already_is_sent_at_once
@@ -121,7 +122,8 @@ macro_rules! store_conformance {
                 handlers_that_swap_names_keep_their_work
                 a_renamed_state_keeps_its_values
                 two_states_cannot_become_one
-                a_retired_state_leaves_the_catalog;
+                a_retired_state_leaves_the_catalog
+                a_renamed_type_is_remembered_and_names_its_timers;
             model:
                 random_batches_and_reopenings_do_as_the_model;
         }

@@ -16,16 +16,15 @@ pub(in crate::cli) struct Args {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Letters {
-    /// Lists dead letters, or with --invalid records that are no message
+    /// Lists dead letters, records that are no message, or messages that no handler takes
     #[command(after_help = "Example: endwise dead-letters list endwise-data/bank --since 2h")]
     List {
         #[command(flatten)]
         asked: Asked,
         #[command(flatten)]
         filter: Filters,
-        /// Records that are no message, instead of dead letters
-        #[arg(long)]
-        invalid: bool,
+        #[command(flatten)]
+        of: Of,
         #[command(flatten)]
         paged: Paged<u64>,
     },
@@ -37,9 +36,8 @@ pub(super) enum Letters {
         /// Their numbers, as the list says
         #[arg(value_name = "NUMBER", required = true)]
         numbers: Vec<u64>,
-        /// Records that are no message, instead of dead letters
-        #[arg(long)]
-        invalid: bool,
+        #[command(flatten)]
+        of: Of,
     },
     /// Has dead letters handled again, each before what is held behind it
     #[command(after_help = "Example: endwise dead-letters replay endwise-data/bank 7 9\n         \
@@ -58,17 +56,27 @@ pub(super) enum Letters {
         asked: Asked,
         #[command(flatten)]
         chosen: Chosen,
-        /// Records that are no message, instead of dead letters
-        #[arg(long)]
-        invalid: bool,
+        #[command(flatten)]
+        of: Of,
     },
+}
+
+/// What the numbers are those of.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(super) struct Of {
+    /// Records that are no message, instead of dead letters
+    #[arg(long)]
+    pub(super) invalid: bool,
+    /// Messages of types that no handler takes, instead of dead letters
+    #[arg(long, conflicts_with = "invalid")]
+    pub(super) unhandled: bool,
 }
 
 /// Some by number, or all that fit.
 #[derive(Debug, clap::Args)]
 pub(super) struct Chosen {
     /// Their numbers, as the list says
-    #[arg(value_name = "NUMBER", conflicts_with_all = ["handler", "key", "error", "since", "until", "all"])]
+    #[arg(value_name = "NUMBER", conflicts_with_all = ["handler", "key", "error", "type_name", "since", "until", "all"])]
     pub(super) numbers: Vec<u64>,
     #[command(flatten)]
     pub(super) filter: Filters,
@@ -89,6 +97,9 @@ pub(super) struct Filters {
     /// Those with this text in their last error
     #[arg(long, value_name = "TEXT")]
     error: Option<String>,
+    /// Those of this type
+    #[arg(long = "type", value_name = "NAME")]
+    type_name: Option<String>,
     /// Those given up since then: RFC 3339, or 30m 2h 7d ago
     #[arg(long, value_name = "TIME")]
     since: Option<Moment>,
@@ -109,6 +120,9 @@ impl Filters {
         }
         if let Some(error) = &self.error {
             filter = filter.error(error);
+        }
+        if let Some(type_name) = &self.type_name {
+            filter = filter.type_name(type_name.as_str());
         }
         if let Some(since) = self.since {
             filter = filter.since_ms(since.ms(now_ms));

@@ -3,7 +3,7 @@
 use super::super::print::{DIM, styled};
 use super::super::table::{Column, Side, Table};
 use super::super::words::{bytes, cut, span, time};
-use crate::dead_letters::{DeadLetter, InvalidEntry};
+use crate::dead_letters::{DeadLetter, InvalidEntry, UnhandledEntry};
 
 /// What stands below a row: indented, and cut to 80 columns.
 fn below(text: &str) -> Option<String> {
@@ -70,6 +70,32 @@ pub(super) fn invalid(entries: &[InvalidEntry], now_ms: u64) -> Vec<String> {
     table.lines()
 }
 
+/// Messages that no handler takes, the position below each.
+pub(super) fn unhandled(entries: &[UnhandledEntry], now_ms: u64) -> Vec<String> {
+    let mut table = Table::new([
+        column("NUMBER", 8, Side::Right),
+        column("TYPE", 16, Side::Left),
+        column("TOPIC", 14, Side::Left),
+        column("KEY", 14, Side::Left),
+        column("AGE", 5, Side::Right),
+        column("SIZE", 10, Side::Right),
+    ]);
+    for entry in entries {
+        table.row(
+            [
+                entry.number.to_string(),
+                entry.type_name.to_string(),
+                entry.topic.to_string(),
+                entry.key.as_deref().unwrap_or("").to_owned(),
+                span(now_ms.saturating_sub(entry.at_ms)),
+                bytes(entry.bytes),
+            ],
+            below(&entry.position),
+        );
+    }
+    table.lines()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,8 +127,20 @@ mod tests {
             key: None,
             bytes: 1_048_575,
         };
+        let long = "x".repeat(200);
+        let message = UnhandledEntry {
+            number: 12_345_678,
+            at_ms: 1_767_225_600_000,
+            topic: long.as_str().into(),
+            type_name: long.as_str().into(),
+            key: Some(long.as_str().into()),
+            position: long,
+            bytes: 1_048_575,
+        };
         let now_ms = 1_767_225_900_000;
-        for line in letters(&[letter], now_ms).iter().chain(&invalid(&[entry], now_ms)) {
+        let lists =
+            [letters(&[letter], now_ms), invalid(&[entry], now_ms), unhandled(&[message], now_ms)];
+        for line in lists.iter().flatten() {
             let plain = anstream::adapter::strip_str(line).to_string();
             assert!(plain.chars().count() <= 80, "{plain}");
         }

@@ -11,13 +11,14 @@ use super::super::{Came, Trouble};
 use super::Kind;
 use crate::admin::ask;
 use crate::clock::Clock;
-use crate::dead_letters::{Body, DeadLetterDetail, InvalidDetail};
+use crate::dead_letters::{Body, DeadLetterDetail, InvalidDetail, UnhandledDetail};
 
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Detail {
     Letter(Box<DeadLetterDetail>),
     Invalid(Box<InvalidDetail>),
+    Unhandled(Box<UnhandledDetail>),
 }
 
 #[derive(Serialize)]
@@ -72,6 +73,10 @@ async fn one(way: &mut Way, number: u64, kind: Kind) -> Result<Option<Detail>, T
             let shown = way.ask(ask::invalid::Show { number }).await?;
             shown.message.map(Detail::Invalid)
         }
+        Kind::Unhandled => {
+            let shown = way.ask(ask::unhandled::Show { number }).await?;
+            shown.message.map(Detail::Unhandled)
+        }
     })
 }
 
@@ -84,6 +89,7 @@ fn print(shown: &Shown, kind: Kind, printed: &mut Printed) {
         match detail {
             Detail::Letter(detail) => letter(&shown.service, detail, now_ms, printed),
             Detail::Invalid(detail) => invalid(&shown.service, detail, now_ms, printed),
+            Detail::Unhandled(detail) => unhandled(&shown.service, detail, now_ms, printed),
         }
     }
     for number in &shown.missing {
@@ -131,10 +137,7 @@ fn letter(service: &str, detail: &DeadLetterDetail, now_ms: u64, printed: &mut P
             printed.line(format!("      {because}{}", plain(error)));
         }
     }
-    head(printed, "headers");
-    for (name, value) in &detail.headers {
-        printed.line(format!("  {}: {}", plain(name), plain(value)));
-    }
+    headers(&detail.headers, printed);
     body(&detail.body, printed);
 }
 
@@ -153,6 +156,27 @@ fn invalid(service: &str, detail: &InvalidDetail, now_ms: u64, printed: &mut Pri
         printed.line(format!("  {}: {}", plain(&name.to_string()), plain(&value.to_string())));
     }
     body(&detail.body, printed);
+}
+
+fn unhandled(service: &str, detail: &UnhandledDetail, now_ms: u64, printed: &mut Printed) {
+    let entry = &detail.entry;
+    head(printed, &format!("unhandled message {} of {service}", entry.number));
+    printed.field("type", &format!("{} on topic {}", plain(&entry.type_name), plain(&entry.topic)));
+    if let Some(key) = &entry.key {
+        printed.field("key", &plain(key));
+    }
+    printed.field("position", &plain(&entry.position));
+    printed.field("came", &time_and_age(entry.at_ms, now_ms));
+    printed.field("size", &bytes(entry.bytes));
+    headers(&detail.headers, printed);
+    body(&detail.body, printed);
+}
+
+fn headers(headers: &[(String, String)], printed: &mut Printed) {
+    head(printed, "headers");
+    for (name, value) in headers {
+        printed.line(format!("  {}: {}", plain(name), plain(value)));
+    }
 }
 
 /// A body: JSON in lines, other text as it is, other bytes in hexadecimal digits.

@@ -33,7 +33,8 @@ impl Pause {
     pub(crate) fn of(wait: &Wait, now: Now, retry_max: Duration) -> Self {
         let due = wait.left_ms(now.wall_ms, retry_max).map(|left_ms| now.steady_in(left_ms));
         match (wait, due) {
-            (Wait::Held, _) => Pause::Held,
+            // An unhandled message is in no lane.
+            (Wait::Held | Wait::Unhandled, _) => Pause::Held,
             (Wait::Until(_), due) => Pause::Until(due.unwrap_or(now.steady_ms)),
             (&Wait::Dead { since_ms, skip_ms: Some(0) }, _) => Pause::Spent { since_ms },
             (&Wait::Dead { since_ms, .. }, skip) => Pause::Dead { since_ms, skip },

@@ -11,7 +11,7 @@ use crate::store::kept_table::failure_rows;
 use crate::store::layers::{RowId, Table};
 use crate::store::page::rows;
 use crate::store::states::{Cold, Memtable, Shared};
-use crate::store::{Failure, Kept, KeptMessage, StoreError, Timer, TimerId};
+use crate::store::{Failure, Kept, KeptMessage, StoreError, Timer, TimerId, Unhandled};
 
 /// A row names what has no number.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +29,13 @@ fn name(memtable: &Memtable, id: Id) -> Result<Arc<str>, StoreError> {
 /// A kept delivery without its message.
 pub(super) fn of(memtable: &Memtable, row: &KeptRow) -> Result<Kept, StoreError> {
     memtable.kept_of(row).ok_or_else(nameless)
+}
+
+/// A message that no handler takes, without its body.
+pub(super) fn unhandled(memtable: &Memtable, row: &KeptRow) -> Result<Unhandled, StoreError> {
+    let Kept { number, position, handler: type_name, key, since_ms, bytes, .. } =
+        of(memtable, row)?;
+    Ok(Unhandled { number, position, type_name, key, since_ms, bytes })
 }
 
 /// A kept delivery with its message; `None` if it is not there, or went while it was read.
@@ -61,8 +68,11 @@ pub(super) fn message(
         headers: Headers::written(body.headers),
         body: body.body,
     });
-    let handlers = body.handlers.iter().map(|id| name(&memtable, *id));
-    let handlers = handlers.collect::<Result<_, _>>()?;
+    let handlers = match body.handlers.as_slice() {
+        // None took it when it came.
+        [] => Arc::from([Arc::clone(&kept.handler)]),
+        ids => ids.iter().map(|id| name(&memtable, *id)).collect::<Result<_, _>>()?,
+    };
     let failures = failures.into_iter().map(|(_, failure)| failure).collect();
     Ok(Some(KeptMessage { kept, envelope, handlers, failures }))
 }

@@ -53,7 +53,8 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
             let is = if is { Registered::Yes } else { Registered::No };
             rows.push(put(STATE_NAMES, number(id), &(name, is))?);
         }
-        rows.push(put(APP, Vec::new(), &(&tables.app.handlers, &tables.app.types))?);
+        let crate::store::tables::App { handlers, types, renamed, .. } = &tables.app;
+        rows.push(put(APP, Vec::new(), &(handlers, types, renamed))?);
     }
     for id in inbox.streams {
         let stream = tables.streams.get(id).map(|stream| &**stream);
@@ -179,7 +180,7 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
         }
     }
     for row in scan(base, APP) {
-        (tables.app.handlers, tables.app.types) = row?.1;
+        (tables.app.handlers, tables.app.types, tables.app.renamed) = row?.1;
     }
     for row in scan::<(Option<StreamId>, Option<InStream>)>(base, STREAMS) {
         let (key, (Some(stream), known)) = row? else { continue };

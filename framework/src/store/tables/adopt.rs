@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, KeptRow, Place, Registered};
-use super::super::{Catalog, Renames, StoreError};
+use super::super::{Catalog, RenamedType, Renames, StoreError};
 use super::Tables;
 use super::plan::Plan;
 
@@ -22,16 +22,24 @@ impl Tables {
         for (id, name, is) in states {
             self.change(Change::StateName(id, name, is), &mut plan);
         }
-        for (topic, name) in &renames.types {
-            if let (Some(topic), Some(name)) = (self.names.id(topic), self.names.id(name))
-                && self.app.types.contains(&(topic, name))
-            {
-                self.change(Change::Type(topic, name, Registered::No), &mut plan);
-            }
-        }
+        self.rename_types(&renames.types, &mut plan);
         self.register_all(catalog, &mut plan);
         plan.durable.totals = self.totals();
         Ok(plan)
+    }
+
+    /// What was sent under an old name, and waits, is found under its new one.
+    fn rename_types(&mut self, renames: &[RenamedType], plan: &mut Plan) {
+        for RenamedType { topic, old, new } in renames {
+            let (topic, old) = (self.name(topic, plan), self.name(old, plan));
+            if self.app.types.contains(&(topic, old)) {
+                self.change(Change::Type(topic, old, Registered::No), plan);
+            }
+            let new = new.as_ref().map(|new| self.name(new, plan));
+            if self.app.renamed.get(&(topic, old)).copied() != new {
+                self.change(Change::TypeRenamed(topic, old, new), plan);
+            }
+        }
     }
 
     /// What becomes of the states that are renamed or retired, in an order in which no name
@@ -73,7 +81,7 @@ impl Tables {
             let (Some(id), Some(new)) = (self.names.id(old), new) else { continue };
             let had = self.names.id(new).is_some_and(|new| self.app.handlers.contains(&new));
             let goes_on = old == new || renames.iter().any(|(other, _)| other == new);
-            if had && !goes_on && self.kept.rows().any(|row| row.handler == id) {
+            if had && !goes_on && self.kept.deliveries().any(|row| row.handler == id) {
                 return Err(StoreError::Refused {
                     place: format!("of service {:?}", self.identity.service).into(),
                     reason: format!(
@@ -117,6 +125,10 @@ impl Tables {
             let (topic, name) = (self.name(topic, plan), self.name(name, plan));
             if !self.app.types.contains(&(topic, name)) {
                 self.change(Change::Type(topic, name, Registered::Yes), plan);
+            }
+            // A name that is taken again stands for itself.
+            if self.app.renamed.contains_key(&(topic, name)) {
+                self.change(Change::TypeRenamed(topic, name, None), plan);
             }
         }
         // A handler that has nothing left to do may go without a word.
@@ -178,7 +190,7 @@ impl Tables {
         if renamed.is_empty() {
             return kept;
         }
-        let rows: Vec<KeptRow> = self.kept.rows().cloned().collect();
+        let rows: Vec<KeptRow> = self.kept.deliveries().cloned().collect();
         for row in rows {
             let is = renamed.get(&row.handler).copied().unwrap_or(Some(row.handler));
             match is {

@@ -1,9 +1,13 @@
 //! Kept deliveries: kept from here on, waiting for something else from here on, kept no more.
 
-use super::super::Keep;
+use std::sync::Arc;
+
 use super::super::change::{Change, KeptBody, KeptRow, Place};
+use super::super::{Keep, UNHANDLED_NUMBERS, Wait};
 use super::Tables;
 use super::plan::Plan;
+use crate::envelope::Envelope;
+use crate::stream::Key;
 
 impl Tables {
     /// Keeps a delivery, or lets one that is kept wait for something else.
@@ -40,23 +44,57 @@ impl Tables {
         };
         // Checked: one that is new has its message.
         if let Some(message) = &keep.message {
-            let (headers, body) = (message.headers.as_bytes().clone(), message.body.clone());
+            let bytes = message.headers.as_bytes().len() + message.body.len();
             row.key = message.key.clone();
-            row.bytes = u32::try_from(headers.len() + body.len()).unwrap_or(u32::MAX);
-            let stored = KeptBody {
-                topic: self.text(&message.topic, plan),
-                type_name: self.text(&message.type_name, plan),
-                prev: message.context.prev,
-                horizon: message.context.horizon,
-                floor: message.context.floor,
-                digest: message.digest,
-                headers,
-                body,
-                handlers: keep.handlers.iter().map(|name| self.name(name, plan)).collect(),
-            };
-            self.change(Change::KeptMessage(keep.number, stored), plan);
+            row.bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+            // What no handler takes names its type in the place of one.
+            let handlers = if keep.wait == Wait::Unhandled { &[][..] } else { &keep.handlers };
+            self.store_message(keep.number, message, handlers, plan);
         }
         row
+    }
+
+    fn store_message(
+        &mut self,
+        number: u64,
+        message: &Envelope,
+        handlers: &[Arc<str>],
+        plan: &mut Plan,
+    ) {
+        let stored = KeptBody {
+            topic: self.text(&message.topic, plan),
+            type_name: self.text(&message.type_name, plan),
+            prev: message.context.prev,
+            horizon: message.context.horizon,
+            floor: message.context.floor,
+            digest: message.digest,
+            headers: message.headers.as_bytes().clone(),
+            body: message.body.clone(),
+            handlers: handlers.iter().map(|name| self.name(name, plan)).collect(),
+        };
+        self.change(Change::KeptMessage(number, stored), plan);
+    }
+
+    /// Keeps a message that no handler took for those that take it now, in its place. Its own
+    /// number is the first one's, and its message stays where it is.
+    pub(super) fn take_unhandled(
+        &mut self,
+        number: u64,
+        key: Option<&Key>,
+        handlers: &[Arc<str>],
+        message: Option<&Envelope>,
+        plan: &mut Plan,
+    ) {
+        let Some(row) = self.kept.get(number).cloned() else { return };
+        for (own, name) in (number..).take(UNHANDLED_NUMBERS as usize).zip(handlers) {
+            let handler = self.name(name, plan);
+            let (key, wait) = (key.cloned(), Wait::Held);
+            let row = KeptRow { number: own, handler, key, wait, ..row.clone() };
+            self.change(Change::Kept(row), plan);
+            if let Some(message) = message.filter(|_| own != number) {
+                self.store_message(own, message, handlers, plan);
+            }
+        }
     }
 
     /// Lets go of a kept delivery.

@@ -9,7 +9,9 @@ use super::super::change::{Change, Id, Place, Registered};
 use super::super::layers::{RowId, Table};
 use super::super::limits::{self, LimitError};
 use super::super::states::Memtable;
-use super::super::{Batch, Durable, Entry, StateTouch, Subject, TimerId, Verdict};
+use super::super::{
+    Batch, Durable, Entry, StateTouch, Subject, TimerId, UNHANDLED_NUMBERS, Verdict,
+};
 use super::Tables;
 use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
@@ -156,6 +158,8 @@ impl Tables {
             Subject::Intake { .. }
             | Subject::Passed { .. }
             | Subject::Discarded { .. }
+            | Subject::UnhandledDiscarded { .. }
+            | Subject::Taken { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. } => None,
@@ -189,7 +193,18 @@ impl Tables {
                 }
                 None => self.kept.is_of(keep.number, place, self.names.id(&keep.handler)),
             },
-            Subject::Discarded { number } => self.kept.get(*number).is_some(),
+            Subject::Discarded { number } => {
+                self.kept.get(*number).is_some() && !self.kept.is_unhandled(*number)
+            }
+            Subject::UnhandledDiscarded { number } => self.kept.is_unhandled(*number),
+            Subject::Taken { number, handlers, message, .. } => {
+                let has_numbers = handlers.len() as u64 <= UNHANDLED_NUMBERS;
+                let has_message = handlers.len() == 1 || message.is_some();
+                self.kept.is_unhandled(*number)
+                    && !handlers.is_empty()
+                    && has_numbers
+                    && has_message
+            }
             // One that this batch has made is nobody's to release yet.
             Subject::Released { timer } => {
                 self.timers.contains(*timer) && plan.timers.contains_key(timer)

@@ -62,8 +62,13 @@ impl Tables {
                 self.keep(keep, place, plan);
                 None
             }
-            Subject::Discarded { number } => {
+            Subject::Discarded { number } | Subject::UnhandledDiscarded { number } => {
                 self.keep_no_more(*number, plan);
+                None
+            }
+            Subject::Taken { number, key, handlers, message } => {
+                let message = message.as_deref();
+                self.take_unhandled(*number, key.as_ref(), handlers, message, plan);
                 None
             }
             Subject::Released { timer } => {

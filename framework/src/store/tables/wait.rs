@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::super::change::{Change, TimerKey, TimerRow};
+use super::super::change::{Change, Id, TimerKey, TimerRow};
 use super::super::form::decode;
 use super::super::{Cause, TimerId};
 use super::Tables;
@@ -58,12 +58,21 @@ impl Tables {
     /// Cancels what waits under the same name as this.
     fn cancel_named(&mut self, timer: TimerKey, plan: &mut Plan) {
         let TimerKey { topic, type_name, ref key, ref name, .. } = timer;
-        if let Some(name) = name
-            && let Some(found) = self.timers.find(topic, type_name, key.as_deref(), name)
-        {
-            let TimerId { due_ms, number } = found;
-            self.change(Change::TimerGone(TimerKey { due_ms, number, ..timer }), plan);
+        let Some(name) = name else { return };
+        for type_name in self.names_of(topic, type_name) {
+            if let Some(found) = self.timers.find(topic, type_name, key.as_deref(), name) {
+                let TimerId { due_ms, number } = found;
+                let gone = TimerKey { due_ms, number, type_name, ..timer.clone() };
+                self.change(Change::TimerGone(gone), plan);
+            }
         }
+    }
+
+    /// A type by its name, and by those that it had before.
+    fn names_of(&self, topic: Id, type_name: Id) -> Vec<Id> {
+        let renamed = self.app.renamed.iter();
+        let before = renamed.filter(|((of, _), new)| *of == topic && **new == type_name);
+        std::iter::once(type_name).chain(before.map(|((_, old), _)| *old)).collect()
     }
 
     /// Gives a message its position whose time has come.

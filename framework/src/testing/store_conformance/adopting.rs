@@ -2,7 +2,7 @@
 
 use super::keeping::{again, handled_kept, kept, new};
 use super::*;
-use crate::store::{Keep, Wait};
+use crate::store::{Keep, RenamedType, Wait};
 
 fn to(old: &str, new: Option<&str>) -> (Arc<str>, Option<Arc<str>>) {
     (old.into(), new.map(Arc::from))
@@ -11,6 +11,10 @@ fn to(old: &str, new: Option<&str>) -> (Arc<str>, Option<Arc<str>>) {
 /// An app with these handlers and states.
 fn app(handlers: &[&str], states: &[&str]) -> Catalog {
     Catalog { handlers: texts(handlers), states: texts(states), types: Vec::new() }
+}
+
+fn renamed(topic: &str, old: &str, new: Option<&str>) -> RenamedType {
+    RenamedType { topic: topic.into(), old: old.into(), new: new.map(Into::into) }
 }
 
 fn handlers(renames: &[(&str, Option<&str>)]) -> Renames {
@@ -33,7 +37,7 @@ pub(crate) async fn the_catalog_comes_back(subject: Subject) {
         open.leave(leave).await;
     }
     // A handler without work may go; a type goes when it is said to.
-    let types = vec![("in".into(), "Deposit".into())];
+    let types = vec![renamed("in", "Deposit", None)];
     let renames = Renames { types, ..Renames::default() };
     let open = subject.open_as(app(&["audit"], &["account"]), renames).await.unwrap();
     open.leave(Leave::Dropped).await;
@@ -210,7 +214,8 @@ pub(crate) async fn two_states_cannot_become_one(subject: Subject) {
         other => panic!("{other:?}"),
     }
     let open = subject.open_as(both.clone(), Renames::default()).await.unwrap();
-    assert_eq!(open.found, Found { catalog: both, unfinished: texts(&["deposit"]) }, "as before");
+    let as_before = (&both, &texts(&["deposit"]));
+    assert_eq!((&open.found.catalog, &open.found.unfinished), as_before);
 }
 
 pub(crate) async fn a_retired_state_leaves_the_catalog(subject: Subject) {
@@ -222,4 +227,45 @@ pub(crate) async fn a_retired_state_leaves_the_catalog(subject: Subject) {
     open.leave(Leave::Dropped).await;
     let open = subject.open_as(app(&[], &[]), Renames::default()).await.unwrap();
     assert_eq!(open.found.catalog.states, texts(&[]));
+}
+
+pub(crate) async fn a_renamed_type_is_remembered_and_names_its_timers(subject: Subject) {
+    let later = |type_name: &str, body: &str| {
+        let mut entry = accepted().send("out", Some("k"), body);
+        for message in &mut entry.sends {
+            message.type_name = type_name.to_owned().into();
+            message.release = Release::At(9_000);
+            message.name = Some("reminder".into());
+        }
+        entry
+    };
+    let mut open = subject.open().await;
+    open.one(later("Old", "1")).await;
+    open.leave(Leave::Closed).await;
+    let types = vec![renamed("out", "Old", Some("New")), renamed("in", "Deposit", Some("PayIn"))];
+    let renames = Renames { types: types.clone(), ..Renames::default() };
+    let now = || Catalog {
+        types: vec![("in".into(), "PayIn".into())],
+        ..app(&["audit", "deposit"], &["account"])
+    };
+    let open = subject.open_as(now(), renames).await.unwrap();
+    open.leave(Leave::Dropped).await;
+    for leave in [Leave::Closed, Leave::Dropped] {
+        let open = subject.open_as(now(), Renames::default()).await.unwrap();
+        let mut known = open.found.renamed_types.clone();
+        known.sort_by(|a, b| b.topic.cmp(&a.topic));
+        assert_eq!((known, open.found.catalog.types.len()), (types.clone(), 1));
+        open.leave(leave).await;
+    }
+    let mut open = subject.open_as(now(), Renames::default()).await.unwrap();
+    open.one(later("New", "2")).await;
+    let waits = open.reader.timers(None, 9).await.unwrap();
+    assert_eq!(waits.iter().map(|timer| &*timer.type_name).collect::<Vec<_>>(), ["New"]);
+    open.leave(Leave::Closed).await;
+    // A name that is taken again stands for itself.
+    let open = subject.open().await;
+    assert_eq!(open.found.renamed_types.len(), 2);
+    open.leave(Leave::Dropped).await;
+    let open = subject.open().await;
+    assert_eq!(open.found.renamed_types, [renamed("out", "Old", Some("New"))]);
 }

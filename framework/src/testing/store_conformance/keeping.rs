@@ -56,6 +56,18 @@ pub(crate) fn discarded(number: u64) -> Entry {
     entry(About::Discarded { number })
 }
 
+/// The same, of a type that no handler takes.
+pub(crate) fn unhandled(keep: Keep) -> Keep {
+    let handler: Arc<str> = "Deposit".into();
+    let handlers = [Arc::clone(&handler)].into();
+    let (wait, attempts, late, failure) = (Wait::Unhandled, 0, false, None);
+    Keep { handler, handlers, wait, attempts, late, failure, ..keep }
+}
+
+pub(crate) fn unhandled_discarded(number: u64) -> Entry {
+    entry(About::UnhandledDiscarded { number })
+}
+
 /// A kept delivery of a position has been handled.
 pub(crate) fn handled_kept(number: u64, position: Position, handler: &str) -> Entry {
     let (handlers, handler) = (texts(&BOTH).into(), handler.into());
@@ -311,4 +323,69 @@ pub(crate) async fn what_is_too_large_to_keep_is_refused(subject: Subject) {
     let read = open.kept_message(1).await.unwrap();
     assert_eq!(read.envelope.body.len(), KEPT_BYTES_MAX - 5);
     assert_eq!(read.failures[0].errors.len(), ERRORS_MAX);
+}
+
+pub(crate) async fn what_no_handler_takes_is_listed_apart_and_taken_in_its_place(subject: Subject) {
+    let mut open = subject.open().await;
+    let foreign = Position::Foreign(partition(3), 70);
+    let entries = vec![
+        kept(unhandled(new(1, at(1), Wait::Held))),
+        kept(unhandled(new(300, foreign, Wait::Held))),
+        kept(unhandled(new(600, at(3), Wait::Held))),
+        kept(new(900, at(4), Wait::Held)),
+        duplicate(at(1)),
+        kept(unhandled(new(1_200, at(1), Wait::Held))),
+    ];
+    use Verdict::{Applied, NotPending};
+    let durable = open.commit(entries).await;
+    assert_eq!(durable.verdicts, [Applied, Applied, Applied, Applied, Applied, NotPending]);
+    assert_eq!((durable.totals.unhandled, durable.totals.held), (3, 1));
+    for leave in [Leave::Dropped, Leave::Closed, Leave::Dropped] {
+        let listed = open.reader.unhandled(Some(1), 1).await.unwrap();
+        assert_eq!((listed.len(), listed[0].number, &*listed[0].type_name), (1, 300, "Deposit"));
+        assert_eq!(open.recovered.kept.len() as u64 + 1, open.recovered.totals.held + 1);
+        open.push_behind().await;
+        open = subject.reopen(open, leave).await;
+        assert_eq!(open.found.unfinished, texts(&BOTH), "a type is no handler");
+        assert_eq!(open.recovered.kept.len(), 1);
+    }
+    let taken = |number, handlers: &[&str], message: Option<Arc<Envelope>>| {
+        let (key, handlers) = (Some("own".into()), texts(handlers).into());
+        entry(About::Taken { number, key, handlers, message })
+    };
+    let message = open.kept_message(300).await.unwrap().envelope;
+    let entries = vec![
+        taken(1, &["deposit"], None),
+        taken(1, &["deposit"], None),
+        taken(300, &BOTH, None),
+        taken(300, &BOTH, Some(message)),
+        taken(900, &["deposit"], None),
+        discarded(600),
+        unhandled_discarded(900),
+        unhandled_discarded(600),
+    ];
+    let durable = open.commit(entries).await;
+    let refused = [NotPending, NotPending];
+    assert_eq!(durable.verdicts[..3], [Applied, refused[0], refused[1]]);
+    assert_eq!(durable.verdicts[3..], [Applied, NotPending, NotPending, NotPending, Applied]);
+    assert_eq!((durable.totals.unhandled, durable.totals.held), (0, 4));
+    for leave in [Leave::Dropped, Leave::Closed, Leave::Dropped] {
+        let kept = open.reader.kept(None, 9).await.unwrap();
+        let all: Vec<_> = kept.iter().map(|kept| (kept.number, &*kept.handler)).collect();
+        assert_eq!(all, [(1, "deposit"), (300, "audit"), (301, "deposit"), (900, "deposit")]);
+        for (number, body) in [(1, "body 1"), (300, "body 300"), (301, "body 300")] {
+            let message = open.kept_message(number).await.unwrap();
+            assert_eq!(
+                (message.envelope.key.as_deref(), &*message.envelope.body),
+                (Some("own"), body.as_bytes())
+            );
+        }
+        open.push_behind().await;
+        open = subject.reopen(open, leave).await;
+    }
+    let position = Position::Foreign(partition(3), 70);
+    open.one(handled_kept(301, position, "deposit")).await;
+    open.push_behind().await;
+    open = subject.reopen(open, Leave::Dropped).await;
+    assert!(open.kept_message(301).await.is_none() && open.kept_message(300).await.is_some());
 }

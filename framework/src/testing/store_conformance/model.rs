@@ -174,6 +174,9 @@ impl Model {
             }
             About::Kept(keep) => self.keeping.is(keep.number, &keep.position, &keep.handler),
             About::Discarded { number } => self.keeping.has(*number),
+            About::Taken { number, .. } | About::UnhandledDiscarded { number } => {
+                self.keeping.has_unhandled(*number)
+            }
             About::Released { timer } => self.waiting.has(*timer),
             About::InvalidDiscarded { number } => self.keeping.has_invalid(*number),
             About::NotMine { position, .. } => {
@@ -241,7 +244,9 @@ impl Model {
         sent: &mut impl Iterator<Item = &'a Arc<OutboxRow>>,
     ) {
         match &entry.subject {
-            About::Handled { kept: Some(number), .. } | About::Discarded { number } => {
+            About::Handled { kept: Some(number), .. }
+            | About::Discarded { number }
+            | About::UnhandledDiscarded { number } => {
                 self.keeping.remove(*number);
             }
             About::Handled { position, handler, handlers, .. } => {
@@ -252,6 +257,9 @@ impl Model {
                     self.handled(&keep.position, &keep.handler, &keep.handlers);
                 }
                 self.keeping.set(keep, time_ms);
+            }
+            About::Taken { number, key, handlers, .. } => {
+                self.keeping.taken(*number, key.clone(), handlers);
             }
             About::Released { timer } => {
                 let (message, cause) = self.waiting.remove(*timer);

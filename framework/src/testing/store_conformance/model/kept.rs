@@ -2,10 +2,12 @@
 
 use super::*;
 use crate::envelope::Envelope;
-use crate::store::{Failure, InvalidMessage, Keep, Kept, Totals, Wait};
+use crate::store::{
+    Failure, InvalidMessage, Keep, Kept, Totals, UNHANDLED_NUMBERS, Unhandled, Wait,
+};
 use crate::testing::store_conformance::invalid::{invalid, invalid_discarded, record};
 use crate::testing::store_conformance::keeping::{
-    discarded, envelope, failure, handled_kept, kept, same,
+    discarded, envelope, failure, handled_kept, kept, same, unhandled, unhandled_discarded,
 };
 
 /// A kept delivery with its whole history.
@@ -43,7 +45,14 @@ impl Keeping {
         let known = self.rows.values().nth(nth).filter(|_| !random.chance(8)).cloned();
         match (random.below(7), known) {
             (0..3, _) | (_, None) => self.new_entry(position, random),
+            (3, Some(known)) if random.chance(2) => unhandled_discarded(known.kept.number),
             (3, Some(known)) => discarded(known.kept.number),
+            (5, Some(known)) if known.kept.wait == Wait::Unhandled || random.chance(9) => {
+                let handlers: Arc<[Arc<str>]> = texts(&BOTH[random.below(2) as usize..]).into();
+                let (number, key) = (known.kept.number, Some("taken".into()));
+                let message = (handlers.len() > 1).then_some(known.envelope);
+                entry(About::Taken { number, key, handlers, message })
+            }
             (4, Some(known)) => {
                 let Kept { number, position, handler, .. } = known.kept;
                 handled_kept(number, position, &handler)
@@ -67,6 +76,11 @@ impl Keeping {
         let handlers = if random.chance(2) { &BOTH[..] } else { &BOTH[1..] };
         let handler = handlers[random.below(handlers.len() as u64) as usize];
         let keep = self.keep(number, position, handler.into(), texts(handlers).into(), random);
+        if random.chance(5) {
+            // Those behind it leave its further numbers alone.
+            self.given += 2 * UNHANDLED_NUMBERS;
+            return kept(unhandled(keep));
+        }
         kept(keep)
     }
 
@@ -114,7 +128,30 @@ impl Keeping {
     }
 
     pub(super) fn has(&self, number: u64) -> bool {
-        self.rows.contains_key(&number)
+        self.rows.get(&number).is_some_and(|known| known.kept.wait != Wait::Unhandled)
+    }
+
+    pub(super) fn has_unhandled(&self, number: u64) -> bool {
+        self.rows.get(&number).is_some_and(|known| known.kept.wait == Wait::Unhandled)
+    }
+
+    /// A message that no handler took is kept for these.
+    pub(super) fn taken(&mut self, number: u64, key: Option<Key>, handlers: &Arc<[Arc<str>]>) {
+        let known = self.rows.remove(&number).unwrap();
+        for (own, handler) in (number..).zip(handlers.iter()) {
+            let kept = Kept {
+                number: own,
+                handler: Arc::clone(handler),
+                key: key.clone(),
+                wait: Wait::Held,
+                ..known.kept.clone()
+            };
+            let envelope = Arc::new(Envelope { key: key.clone(), ..(*known.envelope).clone() });
+            let handlers =
+                if own == number { Arc::from([Arc::clone(handler)]) } else { Arc::clone(handlers) };
+            let failures = if own == number { known.failures.clone() } else { Vec::new() };
+            self.rows.insert(own, ModelKept { kept, envelope, handlers, failures });
+        }
     }
 
     pub(super) fn has_invalid(&self, number: u64) -> bool {
@@ -124,7 +161,8 @@ impl Keeping {
     pub(super) fn set(&mut self, keep: &Keep, time_ms: u64) {
         let Keep { number, wait, attempts, late, .. } = *keep;
         if let Some(envelope) = &keep.message {
-            self.last = self.last.max(number);
+            let more = if wait == Wait::Unhandled { UNHANDLED_NUMBERS - 1 } else { 0 };
+            self.last = self.last.max(number + more);
             let kept = Kept {
                 number,
                 position: keep.position.clone(),
@@ -164,6 +202,11 @@ impl Keeping {
                 Wait::Held => totals.held += 1,
                 Wait::Until(_) => totals.waiting += 1,
                 Wait::Dead { .. } => totals.dead += 1,
+                Wait::Unhandled => {
+                    totals.unhandled += 1;
+                    totals.unhandled_bytes += u64::from(kept.bytes);
+                    continue;
+                }
             }
             totals.kept_bytes += u64::from(kept.bytes);
         }
@@ -172,8 +215,17 @@ impl Keeping {
 
     /// Checks what readers see.
     pub(super) async fn check(&self, reader: &dyn Reader) {
-        let expected: Vec<_> = self.rows.values().map(|known| known.kept.clone()).collect();
-        assert_eq!(reader.kept(None, 9_999).await.unwrap(), expected);
+        assert_eq!(reader.kept(None, 9_999).await.unwrap(), self.deliveries());
+        let unhandled = self.rows.values().filter(|known| known.kept.wait == Wait::Unhandled);
+        let unhandled = unhandled.map(|ModelKept { kept, .. }| Unhandled {
+            number: kept.number,
+            position: kept.position.clone(),
+            type_name: Arc::clone(&kept.handler),
+            key: kept.key.clone(),
+            since_ms: kept.since_ms,
+            bytes: kept.bytes,
+        });
+        assert_eq!(reader.unhandled(None, 9_999).await.unwrap(), unhandled.collect::<Vec<_>>());
         let numbers = self.rows.keys().copied().chain([self.last + 1]).collect();
         let mut read = reader.kept_messages(numbers).await.unwrap();
         assert!(read.pop().unwrap().is_none());
@@ -190,10 +242,14 @@ impl Keeping {
         assert_eq!(reader.invalid(None, 9_999).await.unwrap(), invalid);
     }
 
+    fn deliveries(&self) -> Vec<Kept> {
+        let all = self.rows.values().map(|known| known.kept.clone());
+        all.filter(|kept| kept.wait != Wait::Unhandled).collect()
+    }
+
     /// Checks what an opening says.
     pub(super) fn check_recovered(&self, recovered: &Recovered) {
-        let expected: Vec<_> = self.rows.values().map(|known| known.kept.clone()).collect();
-        assert_eq!(recovered.kept, expected);
+        assert_eq!(recovered.kept, self.deliveries());
         assert_eq!(recovered.kept_next, self.last + 1);
     }
 }
