@@ -6,17 +6,20 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::handler::{Location, Spec};
 use crate::policy::Order;
-use crate::store::{Catalog, Found, Renames};
-use crate::wiring::{Ignored, Route, Topic, Wired, Wiring};
+use crate::wiring::{Route, Topic, Wired, Wiring};
 
 mod component;
 mod failing;
+mod found;
 mod renames;
 mod schedules;
 mod types;
 
+pub(crate) use found::{catalog, check_found};
 pub(crate) use renames::resolve;
 pub(crate) use schedules::schedules;
+pub use types::Waiting;
+use types::check_ignored;
 pub(crate) use types::{Types, types};
 
 /// Why an app cannot start.
@@ -257,20 +260,6 @@ pub enum StartError {
     },
 }
 
-/// How many records of a topic wait for a service that does not run yet, where its broker knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Waiting(pub Option<u64>);
-
-impl std::fmt::Display for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(1) => f.write_str("1 record, of whatever type, waits in the topic now"),
-            Some(count) => write!(f, "{count} records, of whatever types, wait in the topic now"),
-            None => f.write_str("how many wait in the topic, its broker does not say"),
-        }
-    }
-}
-
 /// Checks an app and makes it ready to run.
 pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
     check_name(&app.name)?;
@@ -360,60 +349,6 @@ fn routes(app: &App) -> BTreeMap<Arc<str>, Topic> {
         route.names = names.collect();
     }
     routes
-}
-
-/// What a handler takes is not ignored.
-fn check_ignored(
-    ignored: &BTreeMap<Arc<str>, Ignored>,
-    routes: &BTreeMap<Arc<str>, Topic>,
-) -> Result<(), StartError> {
-    for (topic, ignored) in ignored {
-        let taken = |type_name: &&Arc<str>| {
-            routes.get(topic).is_some_and(|types| types.contains_key(&**type_name))
-        };
-        if let Some(type_name) = ignored.types.iter().find(taken) {
-            let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
-            return Err(StartError::IgnoredAndTaken { topic, type_name });
-        }
-    }
-    Ok(())
-}
-
-/// The names that the app's stored data will refer to.
-pub(crate) fn catalog(wiring: &Wiring) -> Catalog {
-    let types = wiring.routes.iter().flat_map(|(topic, types)| {
-        let mut types: Vec<_> =
-            types.keys().map(|name| (Arc::clone(topic), name.clone())).collect();
-        types.sort();
-        types
-    });
-    Catalog {
-        handlers: wiring.handlers.iter().map(|handler| Arc::clone(&handler.name)).collect(),
-        states: wiring.states.clone(),
-        types: types.collect(),
-    }
-}
-
-/// Checks that nothing the store refers to is missing from the app.
-pub(crate) fn check_found(
-    found: &Found,
-    app: &Catalog,
-    renames: &Renames,
-) -> Result<(), StartError> {
-    let renamed = |pairs: &[(Arc<str>, Option<Arc<str>>)], name: &Arc<str>| {
-        pairs.iter().any(|(old, _)| old == name)
-    };
-    for handler in &found.unfinished {
-        if !app.handlers.contains(handler) && !renamed(&renames.handlers, handler) {
-            return Err(StartError::UnknownHandler { handler: Arc::clone(handler) });
-        }
-    }
-    for state in &found.catalog.states {
-        if !app.states.contains(state) && !renamed(&renames.states, state) {
-            return Err(StartError::UnknownState { state: Arc::clone(state) });
-        }
-    }
-    Ok(())
 }
 
 /// A handler without an order takes no state: checked after components, whose error says more.

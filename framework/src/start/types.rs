@@ -3,10 +3,24 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{StartError, Waiting};
+use super::StartError;
 use crate::broker::Broker;
 use crate::store::{Found, RenamedType, Renames};
-use crate::wiring::Wiring;
+use crate::wiring::{Ignored, Topic, Wiring};
+
+/// How many records of a topic wait for a service that does not run yet, where its broker knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waiting(pub Option<u64>);
+
+impl std::fmt::Display for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(1) => f.write_str("1 record, of whatever type, waits in the topic now"),
+            Some(count) => write!(f, "{count} records, of whatever types, wait in the topic now"),
+            None => f.write_str("how many wait in the topic, its broker does not say"),
+        }
+    }
+}
 
 /// What the app has to do with types of other names.
 #[derive(Debug, Default)]
@@ -155,6 +169,23 @@ fn warn_of_topics(types: &Types, found: &Found, wiring: &Wiring, broker: &dyn Br
             "the topic is not read any more: what waits in it for this service is given up",
         );
     }
+}
+
+/// What a handler takes is not ignored.
+pub(super) fn check_ignored(
+    ignored: &BTreeMap<Arc<str>, Ignored>,
+    routes: &BTreeMap<Arc<str>, Topic>,
+) -> Result<(), StartError> {
+    for (topic, ignored) in ignored {
+        let taken = |type_name: &&Arc<str>| {
+            routes.get(topic).is_some_and(|types| types.contains_key(&**type_name))
+        };
+        if let Some(type_name) = ignored.types.iter().find(taken) {
+            let (topic, type_name) = (Arc::clone(topic), Arc::clone(type_name));
+            return Err(StartError::IgnoredAndTaken { topic, type_name });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
