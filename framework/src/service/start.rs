@@ -336,15 +336,7 @@ async fn pass(
     let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
         let (first, last) = (cursor(&partition), start.checked_sub(1)?);
         let subject = Subject::Passed { partition, first, last };
-        let none = || Entry {
-            run: None,
-            subject,
-            states: vec![],
-            cancels: vec![],
-            sends: vec![],
-            done: vec![],
-        };
-        (first <= last).then(none)
+        (first <= last).then(|| Entry::of(subject, Vec::new()))
     });
     let entries: Vec<Entry> = passed.collect();
     if !entries.is_empty() {
