@@ -62,7 +62,7 @@ pub type HandlerService = BoxCloneSyncService<Delivery, Outcome, BoxError>;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a handler",
     label = "not a handler",
-    note = "`handlers![..]` lists functions that have `#[handler]` above them"
+    note = "`handlers![..]` lists functions that have `#[handler]` above them: write `#[handler]` above the function"
 )]
 pub trait Handler: Send + Sync + 'static {
     /// What it is, and how its service is built.

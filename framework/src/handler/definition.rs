@@ -189,7 +189,7 @@ impl Defining {
     where
         S: Service<Delivery, Response = Outcome, Error = BoxError>,
         S: Clone + Send + Sync + 'static,
-        S::Future: Send + 'static,
+        S::Future: Send + 'static, // across an `.await` hold what is `Send`: an `Arc`, not an `Rc`
     {
         let build =
             move |dependencies: &Dependencies| Ok(HandlerService::new(build(dependencies)?));

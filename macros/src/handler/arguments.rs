@@ -2,7 +2,10 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::{ToTokens, quote};
-use syn::{Error, FnArg, GenericParam, PatType, Result, Safety, Signature, Type};
+use syn::{
+    Error, FnArg, GenericArgument, GenericParam, PatType, PathArguments, Result, Safety, Signature,
+    Type,
+};
 
 /// An argument behind the message.
 pub(super) enum Argument<'a> {
@@ -96,6 +99,9 @@ fn by_mode(argument: &PatType) -> Result<Argument<'_>> {
                    by `&dyn Trait`";
         return Err(Error::new_spanned(ty, why));
     }
+    if let Some(why) = misplaced(ty) {
+        return Err(Error::new_spanned(ty, why));
+    }
     let Type::Reference(reference) = ty else { return Ok(Argument::Value(ty)) };
     if let Some(lifetime) = &reference.lifetime {
         let why = "a handler names no lifetimes: write `&T` and `&mut T`, which live as long as \
@@ -106,6 +112,44 @@ fn by_mode(argument: &PatType) -> Result<Argument<'_>> {
         Some(_) => Ok(Argument::Mutable(bare(&reference.elem))),
         None => Ok(Argument::Shared(bare(&reference.elem))),
     }
+}
+
+/// What to write instead of a reference inside an `Option`, and of an `Arc` by value.
+fn misplaced(ty: &Type) -> Option<String> {
+    let Type::Path(path) = ty else { return None };
+    let last = path.path.segments.last()?;
+    let PathArguments::AngleBracketed(inner) = &last.arguments else { return None };
+    let (1, Some(GenericArgument::Type(inner))) = (inner.args.len(), inner.args.first()) else {
+        return None;
+    };
+    match (last.ident.to_string().as_str(), bare(inner)) {
+        ("Option", Type::Reference(reference)) => {
+            let of = written(bare(&reference.elem));
+            Some(match reference.mutability {
+                Some(_) => format!(
+                    "a key's state that starts and ends is taken by `&mut Option<{of}>`: write \
+                     that instead of `Option<&mut {of}>`"
+                ),
+                None => format!("a dependency is always there: write `&{of}`, without the `Option`"),
+            })
+        }
+        ("Arc", inner) => {
+            let of = written(inner);
+            Some(format!(
+                "a dependency is taken by reference: write `&{of}` for what `.provide(..)` or \
+                 `.provide_arc(..)` gives, or `&Arc<{of}>` where an `Arc` was given to \
+                 `.provide(..)`"
+            ))
+        }
+        _ => None,
+    }
+}
+
+/// A type as its author has written it, but for spaces.
+fn written(ty: &Type) -> String {
+    let text = ty.to_token_stream().to_string();
+    let text = text.replace(" :: ", "::").replace(" < ", "<").replace(" >", ">");
+    text.replace("< ", "<").replace(" ,", ",")
 }
 
 /// A type without the parentheses that `&(dyn A + B)` needs and other places do not, and without
