@@ -10,6 +10,7 @@ use crate::app::App;
 use crate::broker::embedded::EmbeddedOptions;
 use crate::clock::Clock;
 use crate::limits::Limits;
+use crate::message::json::Sampling;
 use crate::policy::{Level, OnFailure, Retry};
 use crate::random;
 use crate::service::Setting;
@@ -169,6 +170,7 @@ impl Config {
             clock: Clock::system(),
             seed: random::seed(),
             drain: self.drain,
+            sampling: Sampling::default(),
         }
     }
 

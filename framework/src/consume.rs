@@ -10,6 +10,7 @@ use crate::broker::Consumer;
 use crate::clock::Clock;
 use crate::failure::RunError;
 use crate::limits::Limits;
+use crate::message::json::ReadBack;
 use crate::operator::Requests;
 use crate::queue::Queue;
 use crate::store::{Reader, Totals, Verdict};
@@ -72,6 +73,8 @@ pub(crate) struct Consume {
     pub(crate) vitals: Arc<Vitals>,
     pub(crate) tasks: Tasks<Result<(), RunError>>,
     pub(crate) probation: Probation,
+    /// Counts what handlers write, some of which is read back.
+    pub(crate) read_back: Arc<ReadBack>,
     pub(crate) watchdog: Watchdog,
     pub(crate) state: InFlight,
 }
@@ -232,6 +235,7 @@ impl Consume {
             clock: self.clock.clone(),
             watch: self.watchdog.watch(),
             limits: self.limits.of_messages(),
+            read_back: Arc::clone(&self.read_back),
         };
         self.tasks.spawn(dispatcher.run(runs, self.ended.clone()));
     }

@@ -5,6 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::envelope::Envelope;
+use crate::message::json::ReadBack;
+
+mod begun;
+
+pub(crate) use begun::Begun;
 
 /// One attempt of one handler at one message: what a layer sees and a handler consumes.
 #[derive(Clone, Debug)]
@@ -15,6 +20,10 @@ pub struct Delivery {
     pub(crate) late: bool,
     /// The states of this key, in the order in which the handler names them.
     pub(crate) states: Vec<Option<StateValue>>,
+    /// Counts what is written; without it all of that is read back.
+    pub(crate) read_back: Option<Arc<ReadBack>>,
+    /// Where layers are between the loop and the handler: told when the handler itself begins.
+    pub(crate) begun: Option<Arc<Begun>>,
 }
 
 /// A state as it is stored: its JSON and the version of the Rust type that wrote it.

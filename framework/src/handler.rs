@@ -9,6 +9,7 @@ use crate::delivery::Delivery;
 use crate::error::BoxError;
 use crate::outcome::Outcome;
 
+mod begins;
 mod call;
 mod definition;
 mod group;

@@ -13,6 +13,7 @@ pub(crate) mod json;
 mod key;
 
 pub use endwise_macros::Message;
+pub use json::Unwritable;
 pub use key::AsKey;
 
 /// A message: what it is called on the wire, where it goes, and what it is about.
@@ -44,6 +45,10 @@ pub use key::AsKey;
 ///
 /// A struct or an enum can be a message (an enum's variants share topic and type; for a key,
 /// implement the trait by hand). Its body is JSON, as serde writes it.
+///
+/// What could not be read again is refused where it is sent: numbers that are not finite, maps whose
+/// keys are floating-point numbers, more than 127 levels of arrays and objects, and values that the
+/// type's own `Deserialize` does not read.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a message",
     label = "not a message",

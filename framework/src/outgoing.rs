@@ -6,9 +6,10 @@ use std::time::{Duration, SystemTime};
 
 use crate::clock;
 use crate::envelope::Headers;
-use crate::envelope::attributes::CONTENT_TYPE;
+use crate::envelope::attributes;
 use crate::limits::MessageLimits;
-use crate::message::{Message, json};
+use crate::message::json::{self, ReadBack};
+use crate::message::{Message, Unwritable};
 use crate::outcome::{Release, Send};
 use crate::stream::{KEY_BYTES_MAX, Key, KeyTooLong, check_key};
 
@@ -66,12 +67,12 @@ impl<M: Message> Outgoing<M> {
 
     /// Adds a header.
     ///
-    /// A name has 1 to 255 bytes, a value at most 65,535; names that begin with `ce_`, and
-    /// `content-type`, are the envelope's own. A header that does not fit fails the delivery.
+    /// A name has 1 to 255 bytes, a value at most 65,535; names that begin with `ce_` or `ce-`, and
+    /// `content-type`, are the envelope's own, in upper case too. A header that does not fit fails
+    /// the delivery.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
-        let reserved = name.starts_with("ce_") || name == CONTENT_TYPE;
-        if reserved
+        if attributes::is_reserved(name.as_bytes())
             || name.is_empty()
             || name.len() > u8::MAX.into()
             || value.len() > u16::MAX.into()
@@ -143,13 +144,21 @@ impl<M: Message> Outgoing<M> {
         self.message
     }
 
-    /// It as it goes out. `near` is a key that it probably has: then that is shared.
-    pub(crate) fn encode(self, near: Option<&Key>) -> Result<Send, SendError> {
+    /// It as it goes out. `near` is a key that it probably has: then that is shared. Without a
+    /// count of what is read back, it is.
+    pub(crate) fn encode(
+        self,
+        near: Option<&Key>,
+        read_back: Option<&ReadBack>,
+    ) -> Result<Send, SendError> {
         if let Some(name) = self.unfit {
             return Err(SendError::Header { type_name: M::TYPE, name });
         }
         let body = json::encode(&self.message)
-            .map_err(|source| SendError::Body { type_name: M::TYPE, source })?;
+            .map_err(|problem| SendError::Body { type_name: M::TYPE, problem })?;
+        if read_back.is_none_or(ReadBack::is_due::<M>) {
+            check_read(&self.message, &body)?;
+        }
         let key = self.message.key().map(|key| match near {
             Some(near) if **near == *key => near.clone(),
             _ => Key::from(key),
@@ -172,6 +181,19 @@ impl<M: Message> Outgoing<M> {
         // What the service lets a message have is known, and checked, where it meets the service.
         MessageLimits::CEILING.check(&message)?;
         Ok(message)
+    }
+}
+
+/// Refuses a message that its own type would not read from that body, or not with its key.
+fn check_read<M: Message>(message: &M, body: &[u8]) -> Result<(), SendError> {
+    let unreadable = |problem| Err(SendError::Unreadable { type_name: M::TYPE, problem });
+    match serde_json::from_slice::<M>(body) {
+        Err(error) => unreadable(json::unread(message, &error)),
+        Ok(read) if read.key() != message.key() => {
+            let (key, read) = (message.key(), read.key());
+            unreadable(format!("its key is {key:?}, and is read back as {read:?}").into())
+        }
+        Ok(_) => Ok(()),
     }
 }
 
@@ -231,16 +253,24 @@ pub const HEADERS_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// It has no JSON.
-    #[error(
-        "message `{type_name}` cannot be written as JSON (a map's keys, for one, must be strings \
-         or numbers)"
-    )]
+    /// It has no JSON, or none that could be read back.
+    #[error("message `{type_name}` cannot be written as JSON: {problem}")]
     Body {
         /// The message's type.
         type_name: &'static str,
-        /// What serde says.
-        source: serde_json::Error,
+        /// What is wrong, and where.
+        problem: Unwritable,
+    },
+    /// What its type's `Serialize` writes, its `Deserialize` does not read.
+    #[error(
+        "message `{type_name}` is not sent, for its type could not read it back: {problem}; let \
+         both halves of serde agree on the form"
+    )]
+    Unreadable {
+        /// The message's type.
+        type_name: &'static str,
+        /// What serde says, or which field it is.
+        problem: Box<str>,
     },
     /// Its body is too large.
     #[error(
@@ -316,7 +346,7 @@ pub enum SendError {
     /// A header does not fit.
     #[error(
         "message `{type_name}`: the header `{name}` cannot be sent; a name has 1 to 255 bytes and \
-         is not content-type and does not begin with ce_, a value has at most 65,535 bytes"
+         is not content-type and does not begin with ce_ or ce-, a value has at most 65,535 bytes"
     )]
     Header {
         /// The message's type.

@@ -72,7 +72,7 @@ impl Schedule {
             name: name.into(),
             cron: cron.into(),
             catch_up: CatchUp::default(),
-            message: message.into().encode(None),
+            message: message.into().encode(None, None),
         }
     }
 

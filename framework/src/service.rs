@@ -14,6 +14,7 @@ use crate::due::Due;
 use crate::failure::RunError;
 use crate::intake::Producer;
 use crate::limits::Limits;
+use crate::message::json::Sampling;
 use crate::operator::{Desk, OperatorError};
 use crate::state::{State, StateError};
 use crate::status::{Readiness, Status};
@@ -40,6 +41,8 @@ pub(crate) struct Setting {
     pub(crate) seed: u64,
     /// How long what is in progress may take once the service is told to stop.
     pub(crate) drain: Duration,
+    /// Which values that are written are read back at once.
+    pub(crate) sampling: Sampling,
 }
 
 impl Setting {

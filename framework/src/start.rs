@@ -283,6 +283,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
         handlers.push(Wired {
             name: spec.name.into(),
             service,
+            is_layered: entry.is_layered(&app.layers),
             component,
             states: spec.states.iter().filter_map(|state| number(state.name)).collect(),
             order: spec.order,

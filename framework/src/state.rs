@@ -2,7 +2,8 @@
 
 use crate::delivery::StateValue;
 use crate::error::BoxError;
-use crate::message::json;
+use crate::message::Unwritable;
+use crate::message::json::{self, ReadBack};
 use crate::outcome::StateChange;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -65,6 +66,10 @@ pub const STATE_BYTES_MAX: usize = 1 << 20;
 /// A value of a newer version than the code's is an error: an older program must not write
 /// over what it cannot read.
 ///
+/// What could not be read again is not stored, and the attempt that makes it fails: numbers that
+/// are not finite, maps whose keys are floating-point numbers, more than 127 levels of arrays and
+/// objects, and values that the type's own `Deserialize` does not read.
+///
 /// A state that a handler leaves as it was is not written. That is seen by its JSON, so prefer
 /// `BTreeMap` to `HashMap`, whose order differs from run to run.
 #[diagnostic::on_unimplemented(
@@ -121,8 +126,14 @@ pub(crate) fn decode<S: State>(stored: &StateValue) -> Result<S, StateError> {
     serde_json::from_value(value).map_err(json)
 }
 
+/// A state as it is compared with what a handler makes of it; it is not stored so.
+pub(crate) fn comparable<S: State>(value: &S) -> Result<StateValue, StateError> {
+    let json = json::comparable(value).map_err(unwritable::<S>)?;
+    fitting::<S>(StateValue { schema: S::VERSION, json })
+}
+
 /// A state as it will be stored.
-pub(crate) fn encode<S: State>(value: &S) -> Result<StateValue, StateError> {
+fn encode<S: State>(value: &S) -> Result<StateValue, StateError> {
     let json = json::encode(value).map_err(unwritable::<S>)?;
     fitting::<S>(StateValue { schema: S::VERSION, json })
 }
@@ -134,25 +145,46 @@ fn fitting<S: State>(value: StateValue) -> Result<StateValue, StateError> {
     }
 }
 
-/// What became of a state that was stored as `before`.
+/// What became of a state that was stored as `before`. Without a count of what is read back,
+/// everything is.
 pub(crate) fn change<S: State>(
     value: Option<&S>,
     before: Option<&StateValue>,
+    read_back: Option<&ReadBack>,
 ) -> Result<StateChange, StateError> {
-    match (value, before) {
-        (None, None) => Ok(StateChange::Same),
-        (None, Some(_)) => Ok(StateChange::Delete),
-        (Some(value), Some(before)) if before.schema == S::VERSION => {
-            let json = json::encode_changed(value, &before.json).map_err(unwritable::<S>)?;
-            let put = |json| fitting::<S>(StateValue { schema: S::VERSION, json });
-            Ok(json.map(put).transpose()?.map_or(StateChange::Same, StateChange::Put))
+    let Some(value) = value else {
+        return Ok(before.map_or(StateChange::Same, |_| StateChange::Delete));
+    };
+    let Some(new) = changed(value, before.filter(|before| before.schema == S::VERSION))? else {
+        return Ok(StateChange::Same);
+    };
+    if read_back.is_none_or(ReadBack::is_due::<S>)
+        && let Err(error) = serde_json::from_slice::<S>(&new.json)
+    {
+        let problem = json::unread(value, &error);
+        return Err(StateError::Unreadable { state: S::NAME, problem });
+    }
+    Ok(StateChange::Put(new))
+}
+
+/// What is to be stored, if it is not what was before.
+fn changed<S: State>(
+    value: &S,
+    before: Option<&StateValue>,
+) -> Result<Option<StateValue>, StateError> {
+    let Some(before) = before else { return encode(value).map(Some) };
+    match json::encode_changed(value, &before.json) {
+        Ok(json) => {
+            json.map(|json| fitting::<S>(StateValue { schema: S::VERSION, json })).transpose()
         }
-        (Some(value), _) => encode(value).map(StateChange::Put),
+        // A default that has no JSON, and that the handler left alone.
+        Err(_) if json::comparable(value).is_ok_and(|same| same == before.json) => Ok(None),
+        Err(error) => Err(unwritable::<S>(error)),
     }
 }
 
-fn unwritable<S: State>(source: serde_json::Error) -> StateError {
-    StateError::Unwritable { state: S::NAME, source }
+fn unwritable<S: State>(problem: Unwritable) -> StateError {
+    StateError::Unwritable { state: S::NAME, problem }
 }
 
 /// Why a stored state cannot be read, or a state cannot be stored.
@@ -206,16 +238,24 @@ pub enum StateError {
         /// Its size.
         bytes: usize,
     },
-    /// It has no JSON.
-    #[error(
-        "state `{state}` cannot be written as JSON (a map's keys, for one, must be strings or \
-         numbers)"
-    )]
+    /// It has no JSON, or none that could be read back.
+    #[error("state `{state}` cannot be stored as JSON: {problem}")]
     Unwritable {
         /// The state's name.
         state: &'static str,
-        /// What serde says.
-        source: serde_json::Error,
+        /// What is wrong, and where.
+        problem: Unwritable,
+    },
+    /// What its type's `Serialize` writes, its `Deserialize` does not read.
+    #[error(
+        "state `{state}` is not stored, for its type could not read it back: {problem}; let both \
+         halves of serde agree on the form"
+    )]
+    Unreadable {
+        /// The state's name.
+        state: &'static str,
+        /// What serde says, or which field it is.
+        problem: Box<str>,
     },
 }
 

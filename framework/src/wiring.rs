@@ -26,6 +26,8 @@ pub(crate) struct Wiring {
 pub(crate) struct Wired {
     pub(crate) name: Arc<str>,
     pub(crate) service: HandlerService,
+    /// Whether layers are around the handler: then it may wait in one before it begins.
+    pub(crate) is_layered: bool,
     /// Handlers that share a state have one component, and its lanes.
     pub(crate) component: usize,
     /// Its states, in the order in which it names them.

@@ -37,14 +37,14 @@ impl<S: State + Default> MutArgument for S {
             None => {
                 // A default that the handler leaves as it is need not be stored.
                 let value = S::default();
-                state::encode(&value).map(|before| (value, Some(before)))
+                state::comparable(&value).map(|before| (value, Some(before)))
             }
         };
         loaded.map_err(|error| call.invalid_state(error))
     }
 
     fn store(self, before: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {
-        call.change(state::change(Some(&self), before.as_ref()))
+        call.change(state::change(Some(&self), before.as_ref(), call.read_back()))
     }
 }
 
@@ -60,7 +60,7 @@ impl<S: State> MutArgument for Option<S> {
     }
 
     fn store(self, before: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {
-        call.change(state::change(self.as_ref(), before.as_ref()))
+        call.change(state::change(self.as_ref(), before.as_ref(), call.read_back()))
     }
 }
 
@@ -68,7 +68,7 @@ impl MutArgument for Outbox {
     const STATE: Option<StateSpec> = None;
 
     fn load(call: &mut Call) -> Result<(Self, Option<StateValue>), BoxError> {
-        Ok((Outbox::near(call.delivery().envelope().key.clone()), None))
+        Ok((call.outbox(), None))
     }
 
     fn store(self, _: Option<StateValue>, call: &mut Call) -> Result<(), BoxError> {

@@ -12,6 +12,7 @@ use super::lane::{Job, LaneId, Run};
 use crate::clock::Clock;
 use crate::failure::RunError;
 use crate::limits::MessageLimits;
+use crate::message::json::ReadBack;
 use crate::outcome::{Cancel, Outcome, Send as Message, StateChange};
 use crate::queue::Queue;
 use crate::store::{How, Reader, StateTouch, StoredState};
@@ -91,6 +92,8 @@ pub(crate) struct Dispatcher {
     pub(crate) watch: Watch,
     /// What a message that is sent may have.
     pub(crate) limits: MessageLimits,
+    /// Counts what handlers write.
+    pub(crate) read_back: Arc<ReadBack>,
 }
 
 impl Dispatcher {

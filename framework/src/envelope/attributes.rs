@@ -31,6 +31,14 @@ pub(crate) const RECEIPT: &str = "ce_ewreceipt";
 /// The body's media type.
 pub(crate) const CONTENT_TYPE: &str = "content-type";
 
+/// Whether a header's name is one of the envelope's own, in whatever spelling others read it.
+pub(crate) fn is_reserved(name: &[u8]) -> bool {
+    let prefix = name.get(..3).unwrap_or_default();
+    prefix.eq_ignore_ascii_case(b"ce_")
+        || prefix.eq_ignore_ascii_case(b"ce-")
+        || name.eq_ignore_ascii_case(CONTENT_TYPE.as_bytes())
+}
+
 /// The media type of the bodies that Endwise writes.
 pub(crate) const JSON: &str = "application/json";
 /// The first part of an Endwise source.

@@ -4,6 +4,7 @@ use crate::argument::{FromDelivery, MutArgument};
 use crate::delivery::{Delivery, StateValue};
 use crate::error::BoxError;
 use crate::message::Input;
+use crate::message::json::ReadBack;
 use crate::outcome::{Outcome, StateChange};
 use crate::outgoing::Outbox;
 use crate::state::{InvalidState, StateError};
@@ -37,7 +38,7 @@ pub struct Held<A> {
 impl Call {
     /// The call that this delivery asks for.
     pub fn new(delivery: Delivery) -> Self {
-        let returned = Outbox::near(delivery.envelope.key.clone());
+        let returned = Outbox::of(&delivery);
         let states = Vec::with_capacity(delivery.states.len());
         Call { delivery, states_taken: 0, states, sent: Outbox::new(), returned }
     }
@@ -75,8 +76,14 @@ impl Call {
         Ok(Outcome { states: self.states, cancels, sends })
     }
 
-    pub(crate) fn delivery(&self) -> &Delivery {
-        &self.delivery
+    /// An outbox for what this delivery sends.
+    pub(crate) fn outbox(&self) -> Outbox {
+        Outbox::of(&self.delivery)
+    }
+
+    /// The count of what is read back.
+    pub(crate) fn read_back(&self) -> Option<&ReadBack> {
+        self.delivery.read_back.as_deref()
     }
 
     /// The stored value of the next state; the call keeps none, since none is asked for twice.

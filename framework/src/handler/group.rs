@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tower::{Layer, Service};
 
+use super::begins::Begins;
 use super::{Definition, Handler, HandlerService, Layers, Spec};
 use crate::delivery::Delivery;
 use crate::dependencies::{Dependencies, MissingDependency};
@@ -164,6 +165,11 @@ impl Entry {
         self.on_failure.clone().or(app).complete(self.spec().gap)
     }
 
+    /// Whether there are layers around it.
+    pub(crate) fn is_layered(&self, app: &Layers) -> bool {
+        !(self.layers.is_empty() && app.is_empty())
+    }
+
     /// The handler's service within its own layers, within the app's.
     pub(crate) fn build(
         &self,
@@ -171,6 +177,9 @@ impl Entry {
         app: &Layers,
     ) -> Result<HandlerService, MissingDependency> {
         let service = self.definition.build(dependencies)?;
-        Ok(app.wrap(self.layers.wrap(service)))
+        if !self.is_layered(app) {
+            return Ok(service);
+        }
+        Ok(app.wrap(self.layers.wrap(HandlerService::new(Begins(service)))))
     }
 }

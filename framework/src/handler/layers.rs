@@ -35,6 +35,11 @@ impl Layers {
         self.0.extend(inner.0);
     }
 
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// The service within these layers, each of which makes a new instance for it.
     pub(crate) fn wrap(&self, service: HandlerService) -> HandlerService {
         self.0.iter().rev().fold(service, |inner, wrap| wrap(inner))

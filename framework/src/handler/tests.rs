@@ -84,6 +84,8 @@ fn delivery<M: Message>(message: &M, states: Vec<Option<StateValue>>) -> Deliver
         attempt: 3,
         late: false,
         states,
+        read_back: None,
+        begun: None,
     }
 }
 

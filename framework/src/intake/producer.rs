@@ -11,6 +11,7 @@ use super::{Arrival, Numbered};
 use crate::handling::is_handling;
 use crate::limits::{Limits, MessageLimits};
 use crate::message::Message;
+use crate::message::json::ReadBack;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::schedule::EVERY;
@@ -39,6 +40,8 @@ pub struct Producer {
     waiting_max: usize,
     /// What a message may have.
     limits: MessageLimits,
+    /// Counts what is written, some of which is read back.
+    read_back: Arc<ReadBack>,
 }
 
 /// A message that is durable.
@@ -108,7 +111,7 @@ pub enum IntakeError {
 }
 
 impl Producer {
-    pub(crate) fn new(limits: &Limits, reader: Arc<dyn Reader>) -> Self {
+    pub(crate) fn new(limits: &Limits, reader: Arc<dyn Reader>, read_back: Arc<ReadBack>) -> Self {
         let waiting_max = limits.intake_max;
         Producer {
             arrivals: Queue::new(waiting_max),
@@ -116,6 +119,7 @@ impl Producer {
             reader,
             waiting_max,
             limits: limits.of_messages(),
+            read_back,
         }
     }
 
@@ -211,7 +215,7 @@ impl Producer {
 
     /// A message as it goes out, if it is within the service's limits.
     fn encode<M: Message>(&self, message: Outgoing<M>) -> Result<crate::outcome::Send, SendError> {
-        let message = message.encode(None)?;
+        let message = message.encode(None, Some(&self.read_back))?;
         self.limits.check(&message)?;
         Ok(message)
     }

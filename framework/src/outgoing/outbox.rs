@@ -1,8 +1,11 @@
 //! The outbox: where messages wait for the commit that sends them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::{SendError, Sends, check_name};
+use super::{Outgoing, SendError, Sends, check_name};
+use crate::delivery::Delivery;
+use crate::message::json::ReadBack;
 use crate::message::{AsKey, Message};
 use crate::outcome::{Cancel, Release, Send};
 use crate::stream::{Key, check_key};
@@ -41,6 +44,8 @@ pub struct Outbox {
     sends: Vec<Send>,
     /// The delivery's key: what is sent on is mostly about the same.
     key: Option<Key>,
+    /// Counts what is written; without it all of that is read back.
+    read_back: Option<Arc<ReadBack>>,
     failed: Option<SendError>,
 }
 
@@ -50,14 +55,17 @@ impl Outbox {
         Outbox::default()
     }
 
-    pub(crate) fn near(key: Option<Key>) -> Self {
-        Outbox { key, ..Outbox::default() }
+    /// One for what this delivery sends.
+    pub(crate) fn of(delivery: &Delivery) -> Self {
+        let (key, read_back) = (delivery.envelope.key.clone(), delivery.read_back.clone());
+        Outbox { key, read_back, ..Outbox::default() }
     }
 
     /// Sends a message, or whatever a handler can return: an [`Outgoing`](super::Outgoing), an
     /// `Option`, a `Vec`, a tuple.
     ///
-    /// A message that cannot be written as JSON fails the delivery, after the handler.
+    /// A message that cannot be written as JSON, or not so that its type reads it again, fails the
+    /// delivery, after the handler.
     pub fn send(&mut self, messages: impl Sends) {
         messages.send_to(self);
     }
@@ -136,8 +144,8 @@ impl Outbox {
         of_type.filter_map(|send| serde_json::from_slice(&send.body).ok())
     }
 
-    pub(super) fn push(&mut self, encode: impl FnOnce(Option<&Key>) -> Result<Send, SendError>) {
-        match encode(self.key.as_ref()) {
+    pub(super) fn push<M: Message>(&mut self, message: Outgoing<M>) {
+        match message.encode(self.key.as_ref(), self.read_back.as_deref()) {
             Ok(send) => self.sends.push(send),
             // The first failure says it; the delivery fails as a whole.
             Err(error) => self.failed = self.failed.take().or(Some(error)),

@@ -47,7 +47,7 @@ impl<M: Message> Sends for M {
 
 impl<M: Message> Sends for Outgoing<M> {
     fn send_to(self, outbox: &mut Outbox) {
-        outbox.push(|near| self.encode(near));
+        outbox.push(self);
     }
 }
 

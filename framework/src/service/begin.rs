@@ -11,6 +11,7 @@ use crate::consume::admit::Admit;
 use crate::consume::decode::Decoder;
 use crate::consume::lane::{KeptJob, Lanes, Pause};
 use crate::consume::probation::Probation;
+use crate::message::json::ReadBack;
 use crate::policy::OnFailure;
 use crate::queue::Queue;
 use crate::store::{Kept, Reader, Recovered};
@@ -26,14 +27,16 @@ pub(super) struct Parts<'a> {
     pub(super) recovered: Recovered,
     pub(super) setting: Setting,
     pub(super) probation: Probation,
+    pub(super) read_back: Arc<ReadBack>,
     pub(super) lines: &'a Lines,
 }
 
 impl Consume {
     /// The loop, which has not begun. What the store keeps is in its lanes.
     pub(super) fn new(parts: Parts<'_>) -> Self {
-        let Parts { wiring, consumer, reader, recovered, setting, probation, lines } = parts;
-        let Setting { limits, clock, seed, drain } = setting;
+        let Parts { wiring, consumer, reader, recovered, setting, probation, .. } = parts;
+        let (read_back, lines) = (parts.read_back, parts.lines);
+        let Setting { limits, clock, seed, drain, sampling: _ } = setting;
         let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
         let now = clock.read();
         lanes.set_now(now.steady_ms);
@@ -65,6 +68,7 @@ impl Consume {
             vitals: Arc::clone(&lines.vitals),
             tasks: Tasks::new(),
             probation,
+            read_back,
             watchdog: Watchdog::start(watchdog::Setting::default()),
             state: Default::default(),
         }

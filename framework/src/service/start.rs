@@ -20,6 +20,7 @@ use crate::due::Due;
 use crate::failure::RunError;
 use crate::intake::{Intake, Producer};
 use crate::marks::{self, Marks, Suspects};
+use crate::message::json::ReadBack;
 use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
@@ -209,7 +210,9 @@ impl Ground {
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
         let desk = self.desk(&lines);
         let rows = Queue::new(QUEUE_MAX + unsent.len());
-        let producer = Producer::new(&self.setting.limits, Arc::clone(&self.reader));
+        let read_back = Arc::new(ReadBack::new(self.setting.sampling));
+        let (limits, reader) = (&self.setting.limits, Arc::clone(&self.reader));
+        let producer = Producer::new(limits, reader, Arc::clone(&read_back));
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
         lines.counts.outbox().begin(unsent.len());
@@ -249,6 +252,7 @@ impl Ground {
             recovered: self.recovered,
             setting: self.setting,
             probation: self.probation,
+            read_back,
             lines: &lines,
         });
         let mut tasks = Tasks::new();

@@ -12,6 +12,7 @@ use crate::failure::RunError;
 use crate::intake::IntakeError;
 use crate::limits::Limits;
 use crate::message::Message;
+use crate::message::json::Sampling;
 use crate::outgoing::Outgoing;
 use crate::service::{ReadError, Service, Setting};
 use crate::state::State;
@@ -89,7 +90,13 @@ impl TestApp {
     ) -> Result<TestApp, RunError> {
         // A restarted app goes on in time, as its broker does.
         let clock = broker.clock(START_MS).restarted();
-        let setting = Setting { clock: clock.clone(), seed: 1, limits, ..Setting::default() };
+        let setting = Setting {
+            clock: clock.clone(),
+            seed: 1,
+            limits,
+            sampling: Sampling::All,
+            ..Setting::default()
+        };
         let shared = std::sync::Arc::new(broker.clone());
         let service = app.start_in(shared, Box::new(store.clone()), setting).await?;
         Ok(TestApp { service, broker, store, clock })

@@ -113,7 +113,7 @@ mod tests {
     struct Tick {}
 
     fn every_minute(catch_up: CatchUp) -> Ticks {
-        let message = Outgoing::new(Tick {}).encode(None).unwrap();
+        let message = Outgoing::new(Tick {}).encode(None, None).unwrap();
         Ticks::new("tick", Times::parse("* * * * *").unwrap(), catch_up, message)
     }
 

@@ -130,7 +130,9 @@ fn misplaced(ty: &Type) -> Option<String> {
                     "a key's state that starts and ends is taken by `&mut Option<{of}>`: write \
                      that instead of `Option<&mut {of}>`"
                 ),
-                None => format!("a dependency is always there: write `&{of}`, without the `Option`"),
+                None => {
+                    format!("a dependency is always there: write `&{of}`, without the `Option`")
+                }
             })
         }
         ("Arc", inner) => {

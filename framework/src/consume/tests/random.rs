@@ -11,6 +11,7 @@ use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
 use crate::dead_letters::{Body, Filter};
 use crate::limits::Limits;
+use crate::message::json::Sampling;
 use crate::random;
 use crate::service::{Service, Setting};
 use crate::store::memory::{Fault, MemoryStore};
@@ -74,7 +75,8 @@ impl World {
             ..Limits::default()
         };
         let drain = Duration::from_millis(dice.roll(3) * 700);
-        let setting = Setting { limits, drain, clock: clock.clone(), seed };
+        let setting =
+            Setting { limits, drain, clock: clock.clone(), seed, sampling: Sampling::All };
         let moves = (0..MOVES).map(|number| Move {
             account: dice.roll(ACCOUNTS),
             number,

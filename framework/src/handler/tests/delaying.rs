@@ -36,7 +36,7 @@ async fn what_is_returned_says_when_it_goes_and_by_which_name_it_waits() {
     );
     assert_eq!(outcome.sends()[0].key.as_deref(), Some("a-1"));
     let before_1970 = note("past").at(UNIX_EPOCH - HOUR);
-    assert_eq!(before_1970.encode(None).unwrap().release, Release::At(0));
+    assert_eq!(before_1970.encode(None, None).unwrap().release, Release::At(0));
 }
 
 #[tokio::test]
