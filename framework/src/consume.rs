@@ -37,7 +37,6 @@ mod room;
 mod unhandled;
 
 use admit::Admit;
-pub(crate) use arrive::own_key;
 use commit::{Settled, Ticket, Work};
 use decode::Decoder;
 pub use decode::Invalid;

@@ -7,6 +7,8 @@ use crate::handler::HandlerService;
 use crate::policy::{OnFailure, Order};
 use crate::stream::Key;
 
+mod own_key;
+
 /// An app that has passed every check and is ready to run.
 #[derive(Debug)]
 pub(crate) struct Wiring {

@@ -1,6 +1,5 @@
 //! What comes in: records → envelopes → lanes.
 
-use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use super::Consume;
@@ -13,8 +12,7 @@ use crate::committed::RecordRef;
 use crate::envelope::Envelope;
 use crate::failure::RunError;
 use crate::store::{Entry, InvalidMessage, Subject};
-use crate::stream::{Key, Position, check_key};
-use crate::wiring::KeyOf;
+use crate::stream::{Position, check_key};
 
 /// How often records may be refused in a row.
 const REFUSED_MAX: u32 = 1_000;
@@ -53,7 +51,9 @@ impl Consume {
                 let json = serde_json::from_slice::<serde::de::IgnoredAny>(&envelope.body);
                 json.map_err(|error| Invalid::Body(error.to_string().into()))?;
             }
-            envelope.key = own_key(route.key_of, &envelope.body)?.or(envelope.key);
+            // Where the type does not read its body, its handler says so: in the order of the key that
+            // the sender or the record names, or of none.
+            envelope.key = route.own_key(&envelope.body).or(envelope.key);
         }
         let key = envelope.key.as_deref().unwrap_or_default();
         check_key(key).map_err(|error| Invalid::Key(error.to_string().into()))?;
@@ -169,14 +169,5 @@ impl Consume {
             };
             self.lanes.add(self.wiring.lane_of(handler), envelope.key.as_ref(), job);
         }
-    }
-}
-
-/// The key that a message's type reads from its body. That is its author's code, and may panic.
-pub(crate) fn own_key(key_of: KeyOf, body: &[u8]) -> Result<Option<Key>, Invalid> {
-    match catch_unwind(|| key_of(body)) {
-        Ok(Ok(key)) => Ok(key),
-        Ok(Err(error)) => Err(Invalid::Key(error.to_string().into())),
-        Err(_) => Err(Invalid::Key("reading it panicked".into())),
     }
 }

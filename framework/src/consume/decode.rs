@@ -4,12 +4,15 @@ use std::sync::Arc;
 
 use crate::broker::Record;
 use crate::envelope::attributes as name;
-use crate::envelope::{Context, Envelope, Headers};
+use crate::envelope::{Context, Envelope};
 use crate::hash::FastMap;
 use crate::limits::MessageLimits;
 use crate::stream::{Key, Position, Slot, StreamId};
 
+mod attributes;
 mod size;
+
+use attributes::Attributes;
 
 /// How many senders' streams and types are remembered; those beyond are made anew each time.
 const REMEMBERED_MAX: usize = 4_096;
@@ -49,7 +52,7 @@ pub enum Invalid {
         /// The limit.
         most: usize,
     },
-    /// Its key cannot be read from its body, or is too long.
+    /// Its key is too long.
     #[error("it has no usable key: {0}")]
     Key(Arc<str>),
 }
@@ -60,43 +63,6 @@ pub(crate) struct Decoder {
     limits: MessageLimits,
     sources: FastMap<Box<str>, Vec<Option<Arc<StreamId>>>>,
     types: FastMap<Box<str>, Arc<str>>,
-}
-
-/// The attributes of a record, as they stand in its headers.
-#[derive(Default)]
-struct Attributes<'a> {
-    id: Option<&'a str>,
-    source: Option<&'a str>,
-    type_name: Option<&'a str>,
-    subject: Option<&'a str>,
-    prev: Option<&'a str>,
-    horizon: Option<&'a str>,
-    floor: Option<&'a str>,
-    digest: Option<&'a str>,
-}
-
-impl<'a> Attributes<'a> {
-    fn of(headers: &'a Headers) -> Self {
-        let mut found = Attributes::default();
-        for (header, value) in headers.iter_bytes() {
-            let place = match header {
-                b"ce_id" => &mut found.id,
-                b"ce_source" => &mut found.source,
-                b"ce_type" => &mut found.type_name,
-                b"ce_subject" => &mut found.subject,
-                b"ce_ewprev" => &mut found.prev,
-                b"ce_ewhorizon" => &mut found.horizon,
-                b"ce_ewfloor" => &mut found.floor,
-                b"ce_ewdigest" => &mut found.digest,
-                _ => continue,
-            };
-            // The first of a name counts; a user's header cannot take an attribute's place.
-            if place.is_none() {
-                *place = str::from_utf8(value).ok();
-            }
-        }
-        found
-    }
 }
 
 impl Decoder {
@@ -133,7 +99,10 @@ impl Decoder {
             _ => None,
         };
         let context = if ours { context(&found)? } else { Context::default() };
-        let key = found.subject.map(Key::from).or_else(|| record.key.clone().filter(|_| !ours));
+        let key = match found.subject {
+            Some(subject) if ours || !subject.is_empty() => Some(Key::from(subject)),
+            _ => record.key.clone().filter(|key| !ours && !key.is_empty()),
+        };
         Ok(Envelope {
             position,
             topic: Arc::clone(&record.partition.topic),

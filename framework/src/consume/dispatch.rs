@@ -99,7 +99,7 @@ pub(crate) struct Dispatcher {
 impl Dispatcher {
     /// Runs some lanes' runs side by side and hands each on when it has ended.
     pub(crate) async fn run(self, runs: Vec<Run>, ended: Queue<Ran>) -> Result<(), RunError> {
-        let mut runs = load::messages(&*self.reader, runs).await?;
+        let mut runs = load::messages(&self.wiring, &*self.reader, runs).await?;
         load::states(&self.wiring, &*self.reader, &mut runs).await?;
         let (mut at_once, waiting) = (Vec::with_capacity(runs.len()), FuturesUnordered::new());
         let mut sends = 0;

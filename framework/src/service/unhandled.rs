@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::Clock;
-use crate::consume::own_key;
 use crate::failure::RunError;
 use crate::store::{
     Batch, Entry, Reader, Recovered, Store, StoreError, Subject, Unhandled, Verdict,
 };
-use crate::stream::{Key, Position};
+use crate::stream::Position;
 use crate::wiring::{Route, Wiring};
 
 /// How many messages are looked at in one go.
@@ -105,8 +104,7 @@ impl Taking<'_> {
         };
         if asks_type && let Some(message) = &message {
             // A body that has no key becomes a dead letter when its handler cannot read it.
-            let own: Option<Key> = own_key(route.key_of, &message.body).unwrap_or_default();
-            key = own.or(key);
+            key = route.own_key(&message.body).or(key);
         }
         let message = message.filter(|_| handlers.len() > 1);
         Ok(Subject::Taken { number, key, handlers, message })

@@ -78,22 +78,6 @@ async fn refusal(app: fn() -> App, record: Publication) -> anyhow::Result<String
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_the_handler_cannot_read() -> anyhow::Result<()> {
-    let record = raw(&[("ce_type", "Deposit")], r#"{"account":"b","cents":"x"}"#);
-    let said = refusal(app, record).await?;
-    assert!(said.contains("memory/deposits.1/0@1") && said.contains("invalid type"), "{said}");
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_key_that_cannot_be_read() -> anyhow::Result<()> {
-    let said = refusal(app, raw(&[("ce_type", "Deposit")], r#"{"cents":5}"#)).await?;
-    assert!(said.contains("key") && said.contains("missing field `account`"), "{said}");
-    assert!(said.contains("memory/deposits.1/0@1"), "{said}");
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
 async fn a_body_that_is_no_json_of_a_type_without_a_key() -> anyhow::Result<()> {
     let said = refusal(pings_too, raw(&[("ce_type", "Ping")], "{no json")).await?;
     assert!(said.contains("memory/deposits.1/0@1: its body is no JSON"), "{said}");

@@ -32,6 +32,7 @@ mod large_messages_and_states_are_taken_in_parts;
 mod layers_wrap_on_three_levels;
 mod no_wait_gets_longer_when_the_clock_is_set;
 mod random_crashes_lose_and_double_nothing;
+mod records_of_others_are_handled_or_stored;
 mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod the_broker_says_who_reads_a_topic_and_how_far_behind;

@@ -2,7 +2,7 @@
 
 use super::Invalid;
 use crate::envelope::Headers;
-use crate::envelope::attributes::CONTENT_TYPE;
+use crate::envelope::attributes::is_reserved;
 use crate::limits::MessageLimits;
 
 /// What the attributes of a record may take in its headers, in bytes; they need far less.
@@ -16,7 +16,7 @@ pub(super) fn check(limits: MessageLimits, headers: &Headers, body: &[u8]) -> Re
     }
     let (mut own, mut own_bytes) = (0, 0);
     for (name, value) in headers.iter_bytes() {
-        if !name.starts_with(b"ce_") && name != CONTENT_TYPE.as_bytes() {
+        if !is_reserved(name) {
             own += 1;
             own_bytes += Headers::PREFIX_BYTES + name.len() + value.len();
         }

@@ -9,7 +9,11 @@ use crate::wiring::Wiring;
 use std::sync::Arc;
 
 /// Reads the messages that the store keeps.
-pub(super) async fn messages(reader: &dyn Reader, runs: Vec<Run>) -> Result<Vec<Loaded>, RunError> {
+pub(super) async fn messages(
+    wiring: &Wiring,
+    reader: &dyn Reader,
+    runs: Vec<Run>,
+) -> Result<Vec<Loaded>, RunError> {
     let numbers: Vec<u64> =
         runs.iter().flat_map(|run| &run.kept).map(|(number, _)| *number).collect();
     let mut found = if numbers.is_empty() {
@@ -25,7 +29,7 @@ pub(super) async fn messages(reader: &dyn Reader, runs: Vec<Run>) -> Result<Vec<
             let message = found.next().flatten().ok_or_else(gone)?;
             loaded.push(Job {
                 handler: entry.handler,
-                envelope: message.envelope,
+                envelope: wiring.with_own_key(message.envelope),
                 handlers: message.handlers,
                 number,
                 is_suspect: entry.is_suspect,
