@@ -112,6 +112,7 @@ pub mod store;
 
 pub mod journal;
 
+mod boot;
 mod clock;
 pub mod directory;
 mod due;

@@ -14,6 +14,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::boot::{BOOT_ID, boot_id};
 use crate::directory::FILE_MODE;
 use crate::store::{Recovered, Wait};
 use crate::stream::{Position, Ranges};
@@ -27,9 +28,6 @@ mod tests;
 use book::Book;
 use mark::{Mark, mark};
 use record::Kind;
-
-/// Where Linux names the boot.
-const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// A file larger than this was not written by marks.
 const READ_BYTES_MAX: u64 = 64 << 20;
@@ -347,10 +345,4 @@ fn give_up(path: &Path, error: &io::Error) {
     );
     // If this fails too, so did what comes after it: there is nothing left to try.
     drop(fs::remove_file(path));
-}
-
-/// Which boot of the machine this is.
-fn boot_id() -> Option<u128> {
-    let text = fs::read_to_string(BOOT_ID).ok()?;
-    u128::from_str_radix(&text.trim().replace('-', ""), 16).ok()
 }

@@ -153,6 +153,8 @@ pub(super) const KEYS: &[Key] = &[
         "size of a journal's segment; a full one begins a checkpoint"),
     key!("store", "journal_segments_max", count(1, 1 << 16), store.embedded.journal_segments_max,
         "segments that wait for a checkpoint; then commits wait for it"),
+    key!("store", "cache_bytes_max", size(1 << 16, 1 << 40), store.embedded.cache_bytes_max,
+        "bytes of the checkpointed table that are kept in memory"),
 
     key!("broker", "url", url, broker.url,
         "which broker; this build has: embedded"),

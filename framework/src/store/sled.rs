@@ -13,6 +13,7 @@ use super::{OpenStore, Opened, StoreError};
 use crate::tasks::blocking;
 
 mod base;
+mod before;
 mod brake;
 mod checkpoint;
 mod chunk;
@@ -20,10 +21,12 @@ mod cold;
 mod committer;
 mod error;
 mod files;
+mod handle;
 mod key;
 mod meta;
 mod open;
 mod panic;
+mod rebuild;
 mod rows;
 mod table;
 mod verify;
@@ -43,6 +46,9 @@ pub(crate) fn service_of(
     open::service_of(dir)
 }
 
+/// What sled may keep of its pages in memory, unless it is set. Its own default is 1 GiB.
+const CACHE_BYTES: u64 = 32 << 20;
+
 /// What can be set for a sled store.
 #[derive(Clone, Debug)]
 pub struct SledOptions {
@@ -50,6 +56,9 @@ pub struct SledOptions {
     pub segment_bytes: u64,
     /// How many segments may wait for a checkpoint (default 8); then commits wait for it.
     pub journal_segments_max: usize,
+    /// What sled may keep of its pages in memory, in bytes (default 32 MiB). What is not kept is
+    /// read from the disk again.
+    pub cache_bytes_max: u64,
     /// Where random numbers come from: the store's id, the number of each opening. The default is
     /// random; a fixed one makes a test's run repeatable.
     pub seed: u64,
@@ -60,6 +69,7 @@ impl Default for SledOptions {
         SledOptions {
             segment_bytes: 64 << 20,
             journal_segments_max: 8,
+            cache_bytes_max: CACHE_BYTES,
             seed: crate::random::seed(),
         }
     }

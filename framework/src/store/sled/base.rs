@@ -5,23 +5,22 @@
 //! an opening verifies all tallies, and nothing is repaired, shortened or made anew.
 
 use std::fs::{self, File, OpenOptions};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
+use super::CACHE_BYTES;
 use super::chunk::{Assembly, Flaw};
 use super::error::BaseError;
-use super::files::{
-    make_private, parent, remove_torn_snapshots, sync_all, sync_file, wait_for_lock,
-};
+use super::files::{make_private, parent, sync_all, sync_file, wait_for_lock};
+use super::handle::Handle;
 use super::key::{self, META, RowKey};
 use super::meta::Meta;
 use super::panic::caught;
+use super::rebuild::rebuild;
 use super::rows::Rows;
 use super::verify::{Watch, verify};
-
-/// What sled may keep of its pages in memory. Its default is 1 GiB.
-const CACHE_BYTES: u64 = 32 << 20;
 
 /// The segments of sled's log, at their largest. Fixed in the format.
 ///
@@ -37,7 +36,7 @@ pub(crate) struct Base(pub(super) Arc<Inner>);
 
 pub(super) struct Inner {
     pub(super) dir: PathBuf,
-    pub(super) db: ::sled::Db,
+    pub(super) db: Handle,
     /// sled's file, through a descriptor of our own: the one that is synced.
     pub(super) file: File,
     position: AtomicU64,
@@ -69,7 +68,7 @@ impl Base {
         }
         caught("making a base", dir, || {
             let failed = |source| sled_error("making a base", dir, source);
-            let db = config(dir).open().map_err(failed)?;
+            let db = config(dir, CACHE_BYTES).open().map_err(failed)?;
             db.insert(META, Meta::default().to_bytes()).map_err(failed)?;
             db.flush().map(drop).map_err(failed)
         })?;
@@ -86,12 +85,17 @@ impl Base {
     /// without a gap. A row's checksum is verified when it is read.
     ///
     /// Rows are shown on the way: reading a million of them twice takes twice as long.
-    pub(crate) fn open_watched<W: Watch>(dir: &Path) -> Result<(Self, Vec<W>), BaseError> {
+    pub(crate) fn open_watched<W: Watch>(
+        dir: &Path,
+        cache_bytes: u64,
+    ) -> Result<(Self, Vec<W>), BaseError> {
         let path = dir.join("db");
-        for needed in [&dir.join("conf"), &path] {
-            if !fs::metadata(needed).is_ok_and(|file| file.len() > 0) {
-                return Err(BaseError::Missing { path: needed.clone() });
+        match fs::metadata(&path) {
+            Ok(file) if file.len() > 0 => {}
+            Err(source) if source.kind() != ErrorKind::NotFound => {
+                return Err(BaseError::Io { doing: "opening", path, source });
             }
+            _ => return Err(BaseError::Missing { path }),
         }
         // What a killed process wrote may be in the page cache only. It is made durable before
         // it is believed: a checkpoint that is seen lets segments of the journal go.
@@ -99,14 +103,17 @@ impl Base {
         let file = OpenOptions::new().read(true).write(true).open(&path).map_err(failed)?;
         wait_for_lock(&file, &path)?;
         file.sync_data().map_err(failed)?;
-        remove_torn_snapshots(dir)?;
+        rebuild(dir)?;
         let (db, (meta, watches)) = caught("opening", dir, || {
-            let db = config(dir).open().map_err(|source| sled_error("opening", dir, source))?;
+            let db = config(dir, cache_bytes).open();
+            let db = db.map_err(|source| sled_error("opening", dir, source))?;
             let verified = verify(&db, dir)?;
             Ok((db, verified))
         })?;
         make_private(dir);
-        // sled has written a new snapshot and renamed it without syncing the directory.
+        let db = Handle::new(dir.to_owned(), db);
+        // sled has written a new snapshot, or `conf`, without syncing the directory.
+        sync_file(&dir.join("conf"))?;
         sync_file(dir)?;
         let base = Base(Arc::new(Inner {
             dir: dir.to_owned(),
@@ -122,7 +129,7 @@ impl Base {
 
     /// Opens a base and verifies it.
     pub(crate) fn open(dir: &Path) -> Result<Self, BaseError> {
-        Base::open_watched::<()>(dir).map(|(base, _)| base)
+        Base::open_watched::<()>(dir, CACHE_BYTES).map(|(base, _)| base)
     }
 
     /// The journal's sequence up to which the base is complete: 0 in a new one.
@@ -138,12 +145,12 @@ impl Base {
         if table == 0 {
             return Err(BaseError::ReservedTable);
         }
-        self.0.guarded("reading", |inner| {
+        self.0.guarded("reading", |inner, db| {
             let row = RowKey::new(table, key);
             let _unchanged = inner.applying.read().unwrap_or_else(PoisonError::into_inner);
             let damaged = |flaw| inner.damaged(table, key, flaw);
             let mut assembly: Option<Assembly> = None;
-            for entry in inner.db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
+            for entry in db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
                 let (stored, entry) = entry.map_err(|source| inner.failed("reading", source))?;
                 let (_, number) = key::split(&stored).ok_or_else(|| damaged(Flaw::Key))?;
                 match &mut assembly {
@@ -173,21 +180,29 @@ impl Inner {
     pub(super) fn guarded<T>(
         &self,
         doing: &'static str,
-        work: impl FnOnce(&Self) -> Result<T, BaseError>,
+        work: impl FnOnce(&Self, &::sled::Db) -> Result<T, BaseError>,
     ) -> Result<T, BaseError> {
-        if let Some(reason) = self.broken.get() {
-            return Err(BaseError::Poisoned { path: self.dir.clone(), reason: reason.clone() });
-        }
-        let result = caught(doing, &self.dir, || work(self));
+        let db = match (self.broken.get(), self.db.get()) {
+            (None, Some(db)) => db,
+            (reason, _) => {
+                let reason = reason.cloned().unwrap_or_default();
+                return Err(BaseError::Poisoned { path: self.dir.clone(), reason });
+            }
+        };
+        let result = caught(doing, &self.dir, || work(self, db));
         if let Err(error @ BaseError::Panicked { .. }) = &result {
             self.poison(error);
         }
         result
     }
 
-    /// Refuses all that follows: what sled or the disk now hold is not known.
+    /// Refuses all that follows: what sled or the disk now hold is not known. sled itself may
+    /// write nothing more either.
     pub(super) fn poison(&self, error: &BaseError) {
-        self.broken.get_or_init(|| error.to_string());
+        self.broken.get_or_init(|| {
+            self.db.abandon();
+            error.to_string()
+        });
     }
 
     /// Shows the position of a checkpoint that is complete and synced.
@@ -205,8 +220,8 @@ impl Inner {
 }
 
 /// sled without its background flusher: only a checkpoint writes.
-pub(super) fn config(dir: &Path) -> ::sled::Config {
-    let config = ::sled::Config::new().path(dir).cache_capacity(CACHE_BYTES);
+pub(super) fn config(dir: &Path, cache_bytes: u64) -> ::sled::Config {
+    let config = ::sled::Config::new().path(dir).cache_capacity(cache_bytes);
     config.flush_every_ms(None).segment_size(SEGMENT_BYTES)
 }
 

@@ -121,9 +121,9 @@ impl Base {
 impl Inner {
     /// What sled holds of a row.
     fn entries_of(&self, row: &RowKey) -> Result<Tally, BaseError> {
-        self.guarded("reading", |inner| {
+        self.guarded("reading", |inner, db| {
             let mut tally = Tally::default();
-            for entry in inner.db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
+            for entry in db.range(row.chunk(0)..=row.chunk(u16::MAX)) {
                 let (stored, entry) = entry.map_err(|source| inner.failed("reading", source))?;
                 tally.add(&stored, &entry);
             }
@@ -196,13 +196,13 @@ impl Batch {
     /// Applies, flushes and syncs; returns what the base's own row then holds.
     fn write(mut self, inner: &Inner, stats: &mut CheckpointStats) -> Result<Meta, BaseError> {
         self.sled.insert(META, self.meta.to_bytes());
-        let written = inner.guarded("writing a checkpoint", |inner| {
+        let written = inner.guarded("writing a checkpoint", |inner, db| {
             let failed = |source| inner.failed("writing a checkpoint", source);
             {
                 let _alone = inner.applying.write().unwrap_or_else(PoisonError::into_inner);
-                inner.db.apply_batch(self.sled).map_err(failed)?;
+                db.apply_batch(self.sled).map_err(failed)?;
             }
-            inner.db.flush().map_err(failed)?;
+            db.flush().map_err(failed)?;
             inner.file.sync_data().map_err(|source| BaseError::Io {
                 doing: "syncing",
                 path: inner.dir.join("db"),

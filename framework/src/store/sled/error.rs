@@ -1,7 +1,7 @@
 //! What can go wrong with the base: for the one who starts the service or restores a backup.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -29,7 +29,10 @@ pub enum BaseError {
         path: PathBuf,
     },
     /// Another process, or another handle in this one, has the base open.
-    #[error("{path} is in use by another process: stop that one, a base is opened once")]
+    #[error(
+        "{path} is in use by another process, which is to be stopped first; or sled failed in this \
+         process before: then end it, and start it again"
+    )]
     InUse {
         /// sled's file.
         path: PathBuf,
@@ -47,10 +50,7 @@ pub enum BaseError {
         source: io::Error,
     },
     /// sled refused.
-    #[error(
-        "sled failed {doing} in {path}: {source}; check the disk; if \
-         this is corruption, restore the directory from a backup"
-    )]
+    #[error("{}", sled_text(doing, path, source))]
     Sled {
         /// What was being done.
         doing: &'static str,
@@ -60,7 +60,10 @@ pub enum BaseError {
         source: ::sled::Error,
     },
     /// sled panicked; the panic was caught.
-    #[error("sled panicked {doing} in {path}: {message}; restore the directory from a backup")]
+    #[error(
+        "sled panicked {doing} {path}/db: {message}; if the next start fails too, the file is \
+         damaged: restore the whole data directory from one backup"
+    )]
     Panicked {
         /// What was being done.
         doing: &'static str,
@@ -71,7 +74,8 @@ pub enum BaseError {
     },
     /// A row is not what was written.
     #[error(
-        "table {table} in {path} is damaged at key \"{}\": {flaw}; restore the directory from a backup",
+        "{path}/db is damaged: table {table}, key \"{}\": {flaw}; restore the whole data directory \
+         from one backup",
         key.escape_ascii()
     )]
     Damaged {
@@ -86,8 +90,8 @@ pub enum BaseError {
     },
     /// A table holds more or fewer entries than were written.
     #[error(
-        "table {table} in {path} holds {found} entries, {recorded} were written; restore the \
-         directory from a backup"
+        "{path}/db is damaged: table {table} holds {found} entries, {recorded} were written; \
+         restore the whole data directory from one backup"
     )]
     Miscounted {
         /// sled's directory.
@@ -101,8 +105,8 @@ pub enum BaseError {
     },
     /// A table holds as many entries as were written, but not the same.
     #[error(
-        "table {table} in {path} holds other entries than were written last, such as an older \
-         version of a row; restore the directory from a backup"
+        "{path}/db is damaged: table {table} holds other entries than were written last, such as \
+         an older version of a row; restore the whole data directory from one backup"
     )]
     Changed {
         /// sled's directory.
@@ -163,4 +167,23 @@ pub enum BaseError {
         /// The earlier failure.
         reason: String,
     },
+}
+
+/// sled's refusal, with the file that is to blame.
+fn sled_text(doing: &str, path: &Path, source: &::sled::Error) -> String {
+    let db = path.join("db");
+    match source {
+        ::sled::Error::Corruption { .. } => format!(
+            "{} is damaged ({source}); restore the whole data directory from one backup",
+            db.display()
+        ),
+        ::sled::Error::Io(source) => {
+            format!("{doing} {} failed: {source}; check the disk, then start again", db.display())
+        }
+        source => format!(
+            "sled failed {doing} {}: {source}; check the disk; if the next start fails too, \
+             restore the whole data directory from one backup",
+            db.display()
+        ),
+    }
 }

@@ -30,22 +30,6 @@ pub(super) fn wait_for_lock(file: &File, path: &Path) -> Result<(), BaseError> {
     Err(BaseError::InUse { path: path.to_owned() })
 }
 
-/// Removes snapshots that a crash left unfinished.
-///
-/// Works around sled 0.34.7 (`read_snapshot`): it takes a half-written `snap.N.generating` for
-/// the newest snapshot and refuses to open. The finished one before it, or the log, has it all.
-pub(super) fn remove_torn_snapshots(dir: &Path) -> Result<(), BaseError> {
-    let failed = |source| BaseError::Io { doing: "reading", path: dir.to_owned(), source };
-    for entry in fs::read_dir(dir).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if name.starts_with("snap.") && name.ends_with(".generating") {
-            fs::remove_file(&path).map_err(failed)?;
-        }
-    }
-    Ok(())
-}
-
 /// Takes from group and others what they may do with sled's files, which it makes as the umask
 /// allows. Where the file system has no such permissions, the opening of the directory has told.
 pub(super) fn make_private(dir: &Path) {

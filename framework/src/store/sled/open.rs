@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::base::Base;
+use super::before::Before;
 use super::brake::Brake;
 use super::cold::Seen;
 use super::committer::OpenSled;
@@ -44,22 +45,15 @@ pub(super) fn open(
         }
         (None, _) => make(&mut directory, &options, service)?,
     };
-    let opened = Base::open_watched::<Seen>(&directory.path().join("sled"));
-    let (base, seen) = opened.map_err(StoreError::failed)?;
-    let mut tables = Tables::new(identity);
-    table::load(&base, seen, &mut tables).map_err(StoreError::failed)?;
-    let nonce = random::of(options.seed, "nonce");
-    let journal_options = Options {
-        segment_bytes: options.segment_bytes,
-        ..Options::new(tables.identity.store, nonce)
+    let before = Before::copy(directory.path()).map_err(StoreError::failed)?;
+    let (tables, base, journal) = match open_files(directory.path(), &options, identity) {
+        Ok(opened) => opened,
+        Err(error) => {
+            before.put_back();
+            return Err(error);
+        }
     };
-    let from = base.position() + 1;
-    let journal = directory.path().join("journal");
-    let journal = Journal::open(RealDisk, &journal, journal_options, from, |frame| {
-        change::decode(frame.payload, |change| tables.replay(change))
-            .map_err(|error| JournalError::refused(frame.sequence, error))
-    })
-    .map_err(StoreError::failed)?;
+    before.forget().map_err(StoreError::failed)?;
     let newest = journal.segments().last().map_or(0, |segment| segment.number);
     Ok(OpenSled {
         // What is in the newest segment alone waits until that is full.
@@ -74,6 +68,50 @@ pub(super) fn open(
         head_synced_ms: 0,
         poison: None,
     })
+}
+
+/// Opens the checkpoint, and the journal behind it.
+fn open_files(
+    dir: &Path,
+    options: &SledOptions,
+    identity: Identity,
+) -> Result<(Tables, Base, Journal), StoreError> {
+    let opened = Base::open_watched::<Seen>(&dir.join("sled"), options.cache_bytes_max);
+    let (base, seen) = opened.map_err(StoreError::failed)?;
+    let mut tables = Tables::new(identity);
+    table::load(&base, seen, &mut tables).map_err(StoreError::failed)?;
+    let nonce = random::of(options.seed, "nonce");
+    let journal_options = Options {
+        segment_bytes: options.segment_bytes,
+        ..Options::new(tables.identity.store, nonce)
+    };
+    let from = base.position() + 1;
+    let opened = Journal::open(RealDisk, &dir.join("journal"), journal_options, from, |frame| {
+        change::decode(frame.payload, |change| tables.replay(change))
+            .map_err(|error| JournalError::refused(frame.sequence, error))
+    });
+    let journal = opened.map_err(|error| behind(dir, from, error))?;
+    Ok((tables, base, journal))
+}
+
+/// Blames sled's file where the journal begins behind what that holds: a segment is let go only
+/// when a checkpoint has all of it.
+fn behind(dir: &Path, from: u64, error: JournalError) -> StoreError {
+    match error {
+        JournalError::Lost { first, last, .. } if first == from => StoreError::Refused {
+            place: dir.join("sled/db").display().to_string().into(),
+            reason: format!(
+                "its checkpoint ends at record {}, and the journal begins at {}: the store lost \
+                 records {first}..={last}, for this file is damaged or an older copy",
+                from - 1,
+                last + 1
+            )
+            .into(),
+            remedy: "restore the whole data directory from one backup, never single files of it"
+                .into(),
+        },
+        error => StoreError::failed(error),
+    }
 }
 
 /// Makes a store: everything synced first, `FORMAT` last. What a crash left half made, without

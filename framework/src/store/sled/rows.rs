@@ -35,7 +35,7 @@ impl Rows {
         if self.table == 0 {
             return Err(BaseError::ReservedTable);
         }
-        self.inner.guarded("scanning", |inner| {
+        self.inner.guarded("scanning", |inner, db| {
             let _unchanged = inner.applying.read().unwrap_or_else(PoisonError::into_inner);
             let end = match self.table.checked_add(1) {
                 Some(table) => Bound::Excluded(vec![table]),
@@ -43,7 +43,7 @@ impl Rows {
             };
             let (mut page, mut bytes) = (VecDeque::new(), 0);
             let mut open: Option<Open> = None;
-            for entry in inner.db.range::<Vec<u8>, _>((Bound::Included(start), end)) {
+            for entry in db.range::<Vec<u8>, _>((Bound::Included(start), end)) {
                 let (stored, entry) = entry.map_err(|source| inner.failed("scanning", source))?;
                 let Some((row, number)) = key::split(&stored) else {
                     return Err(inner.damaged(self.table, &stored, Flaw::Key));

@@ -1,5 +1,6 @@
 //! The base against a model, through reopening, cuts and damage.
 
+use super::CACHE_BYTES;
 use super::base::Base;
 use super::checkpoint::{Change, CheckpointStats, VALUE_BYTES_MAX};
 use super::chunk::Flaw;
@@ -23,6 +24,11 @@ use std::collections::BTreeMap;
 type Model = BTreeMap<(u8, Vec<u8>), Vec<u8>>;
 
 impl Base {
+    /// sled itself.
+    fn db(&self) -> &::sled::Db {
+        self.0.db.get().unwrap()
+    }
+
     /// A checkpoint of plain changes.
     fn checkpoint(
         &self,

@@ -7,7 +7,12 @@ use crate::testing::store_conformance::{self, Features, SecondOpening, Subject};
 
 /// A store whose journal fills segments all the time.
 pub(super) fn small(dir: &Path) -> SledStore {
-    let options = SledOptions { segment_bytes: 64 << 10, journal_segments_max: 3, seed: 5 };
+    let options = SledOptions {
+        segment_bytes: 64 << 10,
+        journal_segments_max: 3,
+        seed: 5,
+        ..SledOptions::default()
+    };
     SledStore::new(dir).options(options)
 }
 

@@ -18,7 +18,12 @@ async fn a_commit_that_was_not_acknowledged_is_there_whole_or_not_at_all() {
     let mut random = Random::from_environment();
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("store");
-    let options = SledOptions { segment_bytes: 64 << 10, journal_segments_max: 3, seed: 5 };
+    let options = SledOptions {
+        segment_bytes: 64 << 10,
+        journal_segments_max: 3,
+        seed: 5,
+        ..SledOptions::default()
+    };
     let mut model = Model::default();
     let (mut there, mut absent) = (0, 0);
     for round in 0..12 {

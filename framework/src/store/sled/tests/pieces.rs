@@ -33,26 +33,26 @@ fn every_row_of_a_large_table_is_seen_once_and_a_lost_one_is_found() {
     base.checkpoint(changes.chain([put(6, "before", "x"), put(8, "behind", "x")]), 1).unwrap();
     drop(base);
     let dir = home.path().join("base");
-    let (base, seen) = Base::open_watched::<Keys>(&dir).unwrap();
+    let (base, seen) = Base::open_watched::<Keys>(&dir, CACHE_BYTES).unwrap();
     assert!(seen.len() > 2, "{} pieces", seen.len());
     let seen: Vec<_> = seen.into_iter().flat_map(|keys| keys.0).collect();
     assert!(seen.iter().eq(rows.iter().map(|(key, _)| key)), "in order, each once");
     // One in the middle, and the last one.
     for lost in [&rows[31_000].0, &rows[52_000].0] {
         let stored = RowKey::new(7, lost).chunk(0);
-        let entry = base.0.db.remove(&stored).unwrap().unwrap();
-        let lost = crate::store::sled::verify::verify::<()>(&base.0.db, &dir);
+        let entry = base.db().remove(&stored).unwrap().unwrap();
+        let lost = crate::store::sled::verify::verify::<()>(base.db(), &dir);
         assert!(matches!(lost, Err(BaseError::Miscounted { table: 7, .. })), "{:?}", lost.err());
-        base.0.db.insert(&stored, entry).unwrap();
+        base.db().insert(&stored, entry).unwrap();
     }
     // A first chunk that is gone before another one, at whatever piece's edge it is.
     for (key, _) in rows.iter().filter(|(_, value)| value.len() > 5_000).step_by(7) {
         let stored = RowKey::new(7, key).chunk(0);
-        let entry = base.0.db.remove(&stored).unwrap().unwrap();
-        let lost = crate::store::sled::verify::verify::<()>(&base.0.db, &dir);
+        let entry = base.db().remove(&stored).unwrap().unwrap();
+        let lost = crate::store::sled::verify::verify::<()>(base.db(), &dir);
         let is_found = matches!(lost, Err(BaseError::Damaged { flaw: Flaw::NoHead, .. }));
         assert!(is_found, "{:?}", lost.err());
-        base.0.db.insert(&stored, entry).unwrap();
+        base.db().insert(&stored, entry).unwrap();
     }
-    crate::store::sled::verify::verify::<()>(&base.0.db, &dir).unwrap();
+    crate::store::sled::verify::verify::<()>(base.db(), &dir).unwrap();
 }

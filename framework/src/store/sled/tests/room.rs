@@ -12,7 +12,16 @@ use crate::testing::store_conformance::model::{Model, Random};
 use crate::testing::store_conformance::{accepted, at, handled};
 
 async fn opened(dir: &Path) -> OpenSled {
-    open_sled(dir, SledOptions { segment_bytes: 1 << 20, journal_segments_max: 3, seed: 5 }).await
+    open_sled(
+        dir,
+        SledOptions {
+            segment_bytes: 1 << 20,
+            journal_segments_max: 3,
+            seed: 5,
+            ..SledOptions::default()
+        },
+    )
+    .await
 }
 
 /// Makes the disk full for the segment after the newest one.

@@ -57,7 +57,7 @@ fn keys_are_apart_and_in_order_whatever_their_bytes() {
 #[test]
 fn a_shorter_value_and_a_deletion_leave_no_chunk_behind() {
     let (_home, base) = new_base();
-    let entries = |base: &Base| base.0.db.len();
+    let entries = |base: &Base| base.db().len();
     let own = entries(&base);
     base.checkpoint([put(1, "k", vec![1; 100_000]), put(1, "other", "x")], 1).unwrap();
     assert_eq!(entries(&base), own + 25 + 1);

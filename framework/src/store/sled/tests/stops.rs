@@ -13,7 +13,12 @@ use crate::testing::store_conformance::{Opened, Subject, catalog, handled_of, pa
 
 /// Large enough for a checkpoint of several batches.
 fn options() -> SledOptions {
-    SledOptions { segment_bytes: 512 << 10, journal_segments_max: 3, seed: 5 }
+    SledOptions {
+        segment_bytes: 512 << 10,
+        journal_segments_max: 3,
+        seed: 5,
+        ..SledOptions::default()
+    }
 }
 
 fn subject(dir: &Path) -> Subject {
@@ -140,7 +145,12 @@ async fn a_failed_checkpoint_poisons_the_store_and_loses_nothing() {
 async fn commits_wait_for_the_checkpoint_when_the_journal_has_all_its_segments() {
     let mut random = Random::from_environment();
     let home = tempfile::tempdir().unwrap();
-    let small = SledOptions { segment_bytes: 64 << 10, journal_segments_max: 2, seed: 5 };
+    let small = SledOptions {
+        segment_bytes: 64 << 10,
+        journal_segments_max: 2,
+        seed: 5,
+        ..SledOptions::default()
+    };
     let mut store = open_sled(home.path(), small).await;
     let mut model = Model::default();
     let mut filled = 0;
