@@ -100,8 +100,8 @@ async fn all_is_right(running: &Running, ledger: &BTreeSet<u64>) -> anyhow::Resu
     let mut handled = BTreeSet::new();
     for number in 0..KEYS {
         let key = key(number);
-        let ordered = shop.state::<Ordered>(&*key).await?.unwrap_or_default().numbers;
-        let invoiced = bank.state::<Invoiced>(&*key).await?.unwrap_or_default().numbers;
+        let ordered = shop.state::<Ordered>(&key).await?.unwrap_or_default().numbers;
+        let invoiced = bank.state::<Invoiced>(&key).await?.unwrap_or_default().numbers;
         ensure!(ordered.is_sorted_by(|a, b| a < b), "{key}: doubled or reordered: {ordered:?}");
         ensure!(ordered == invoiced, "{key}: {ordered:?} were ordered, {invoiced:?} invoiced");
         handled.extend(ordered);

@@ -36,6 +36,7 @@ mod records_of_others_are_handled_or_stored;
 mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod the_broker_says_who_reads_a_topic_and_how_far_behind;
+mod the_data_belong_to_one_process_and_its_owner;
 mod the_same_seed_gives_the_same_trace;
 mod the_store_refuses_an_app_that_lacks_something;
 mod trace_makes_a_span_for_each_delivery;

@@ -202,7 +202,7 @@ impl Batch {
                 let _alone = inner.applying.write().unwrap_or_else(PoisonError::into_inner);
                 db.apply_batch(self.sled).map_err(failed)?;
             }
-            db.flush().map_err(failed)?;
+            inner.db.flush()?;
             inner.file.sync_data().map_err(|source| BaseError::Io {
                 doing: "syncing",
                 path: inner.dir.join("db"),

@@ -3,7 +3,7 @@
 //! doubled or reordered.
 //!
 //! All calls of the runs are some thousands; by default a part of them is tried, of each kind of
-//! call and file some. `ENDWISE_FAULTS=all` tries all, `ENDWISE_FAULTS=N` about N, and
+//! call some. `ENDWISE_FAULTS=all` tries all, `ENDWISE_FAULTS=N` about N, and
 //! `ENDWISE_FAULTS_ONLY="pread /sled/db"` of those alone whose description has these words.
 //! `ENDWISE_FAULTS_SEED` chooses others; a failure prints its own. No call that syncs is made: a
 //! process dies here, and not the power.
@@ -25,7 +25,7 @@ use points::{How, Point, points};
 use process::{Faults, Outcome, run};
 
 /// Points that are tried, unless the environment says otherwise.
-const POINTS: usize = 100;
+const POINTS: usize = 110;
 
 /// Processes that run at once: they wait for the disk most of the time.
 const AT_ONCE: usize = 4;

@@ -79,17 +79,17 @@ pub(crate) fn points(start: Start, trace: &str) -> Vec<Point> {
     points
 }
 
-/// About so many of the points, spread evenly over each kind of call and file, of each kind at
-/// least one.
+/// About so many of the points, spread evenly over the files and failures of each kind of call, of
+/// each kind at least one.
 pub(crate) fn choose(all: &[Point], wanted: usize, seed: u64) -> Vec<Point> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut kinds = BTreeMap::<_, Vec<&Point>>::new();
     for point in all {
-        kinds.entry((&point.call, &point.file)).or_default().push(point);
+        kinds.entry(&point.call).or_default().push(point);
     }
     let step = all.len().div_ceil(wanted.max(1)).max(1);
     let chosen = kinds.into_values().flat_map(|mut kind| {
-        kind.sort_by_key(|point| point.how);
+        kind.sort_by_key(|point| (&point.file, point.how));
         let first = random.usize(..step.min(kind.len()));
         kind.iter().skip(first).step_by(step).cloned().cloned().collect::<Vec<_>>()
     });
