@@ -57,6 +57,12 @@ impl Now {
         self.steady_ms.saturating_add(left_ms)
     }
 
+    /// Whether the wall clock was set back since an earlier reading, by a second or more.
+    pub(crate) fn was_set_back_since(self, earlier: Now) -> bool {
+        let passed_ms = self.steady_ms.saturating_sub(earlier.steady_ms);
+        self.wall_ms.saturating_add(1_000) <= earlier.wall_ms.saturating_add(passed_ms)
+    }
+
     /// The steady clock's reading at a time of the wall clock's past; now, for what lies ahead of
     /// a clock that was set back.
     pub(crate) fn steady_at(self, past_ms: u64) -> u64 {
@@ -196,14 +202,13 @@ impl Clock {
         }
     }
 
-    /// Waits until the wall clock is there, milliseconds since 1970; for ever if there is no such
-    /// time.
-    pub(crate) async fn sleep_until(&self, due_ms: Option<u64>) {
+    /// Waits until the wall clock is there, milliseconds since 1970, but for a minute at most: it
+    /// may be set meanwhile, and whoever waits for it is to look again. For ever if there is no
+    /// such time.
+    pub(crate) async fn sleep_towards(&self, due_ms: Option<u64>) {
         let Some(due_ms) = due_ms else { return std::future::pending().await };
-        // A clock of the machine may be set meanwhile: it is looked at again.
-        while let wait @ 1.. = due_ms.saturating_sub(self.now_ms()) {
-            tokio::time::sleep(Duration::from_millis(wait).min(LOOK_AGAIN)).await;
-        }
+        let wait = Duration::from_millis(due_ms.saturating_sub(self.now_ms()));
+        tokio::time::sleep(wait.min(LOOK_AGAIN)).await;
     }
 
     /// Blocks the thread until another one unparks it, or that long; without a time, for ever.
@@ -236,6 +241,8 @@ mod tests {
         assert_eq!(now.steady_in(2_000), 10_008_000);
         assert_eq!(now.steady_at(6_400_000), 10_000_000);
         assert_eq!(now.steady_at(10_000_000), now.steady_ms, "not later than now");
+        let before = Now { wall_ms: 10_005_000, steady_ms: 10_005_000 };
+        assert!(now.was_set_back_since(before) && !now.was_set_back_since(now));
         assert_eq!(clock.restarted().read(), Now { wall_ms: 6_406_000, steady_ms: 6_406_000 });
     }
 }

@@ -10,7 +10,7 @@ mod cron;
 
 pub(crate) use cron::Times;
 
-/// How the intake sources begin by which schedules number their ticks.
+/// How the names of intake sources begin that are kept for schedules.
 pub(crate) const EVERY: &str = "every/";
 
 /// A message that is sent again and again, at the times of a cron expression.
@@ -37,8 +37,9 @@ pub(crate) const EVERY: &str = "every/";
 /// day-of-month and day-of-week are given, a day that fits one of them is taken.
 ///
 /// Each time is sent once, also if the service is restarted or killed meanwhile: it is remembered
-/// under the schedule's name. Its first time is the first after the service has first been
-/// started with it. A schedule of another name begins anew.
+/// under the schedule's name, with its expression. Its first time is the first after the service
+/// has first been started with that name and that expression. A schedule of another name begins
+/// anew, and so does one that the app lacked for a time.
 #[derive(Debug)]
 pub struct Schedule {
     pub(crate) name: Arc<str>,

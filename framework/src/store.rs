@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
@@ -163,11 +164,29 @@ pub enum Subject {
         /// The last.
         last: u64,
     },
+    /// A schedule is sent, or begins: this is what is known of it from here on.
+    Scheduled(Scheduled),
+    /// The app has no schedule of that name any more.
+    ScheduleGone {
+        /// The name.
+        name: Arc<str>,
+    },
     /// A message from outside: from this source and with this number, if it has one.
     Intake {
         /// Source and number.
         from: Option<(Arc<str>, u64)>,
     },
+}
+
+/// How far a schedule has been sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduled {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The expression whose times these were.
+    pub cron: Arc<str>,
+    /// All its times up to this one have been sent or passed over, milliseconds since 1970.
+    pub last_ms: u64,
 }
 
 /// One state that an outcome has read.
@@ -342,6 +361,9 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
 
     /// The next number of an intake source; 0 for one that has sent nothing.
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError>;
+
+    /// How far each schedule has been sent, in the order of their names.
+    async fn schedules(&self) -> Result<Vec<Scheduled>, StoreError>;
 
     /// How many messages this store has given a position, topic by topic.
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError>;

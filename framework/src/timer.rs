@@ -11,7 +11,7 @@ use crate::consume::commit::Work;
 use crate::due::{Due, earliest};
 use crate::failure::RunError;
 use crate::queue::Queue;
-use crate::store::{Entry, Reader, Subject, Timer as Waiting};
+use crate::store::{Entry, Reader, Scheduled, Subject, Timer as Waiting};
 
 mod ticks;
 
@@ -62,6 +62,7 @@ impl Timer {
         }
         loop {
             self.due.look();
+            let looked = self.clock.read();
             let next = match self.let_go().await? {
                 Ok(next) => next,
                 Err(Ended) => return Ok(()),
@@ -71,12 +72,15 @@ impl Timer {
             changes.mark_unchanged();
             // What was made between the look and here is in it.
             while let first = self.due.first()
-                && first.is_none_or(|first| first > self.clock.now_ms())
+                && let now = self.clock.read()
+                && first.is_none_or(|first| first > now.wall_ms)
+                // Schedules may have to begin anew then.
+                && !now.was_set_back_since(looked)
             {
                 tokio::select! {
                     biased;
                     changed = changes.changed() => if changed.is_err() { return Ok(()) },
-                    () = self.clock.sleep_until(first) => {}
+                    () = self.clock.sleep_towards(first) => {}
                 }
             }
         }
@@ -84,13 +88,28 @@ impl Timer {
 
     /// Takes the schedules up where they were, with what was missed.
     async fn begin(&mut self) -> Result<Result<(), Ended>, RunError> {
-        let now_ms = self.clock.now_ms();
-        let mut entries = Vec::new();
+        let (now_ms, stored) = (self.clock.now_ms(), self.reader.schedules().await?);
+        let mut entries = self.forgotten(&stored);
         for ticks in &mut self.schedules {
-            let from_ms = self.reader.sent_from(ticks.source()).await?;
-            entries.extend(ticks.begin(from_ms, now_ms));
+            let stored = stored.iter().find(|stored| stored.name == *ticks.name());
+            entries.extend(ticks.begin(stored, now_ms));
         }
         self.hand_on_all(entries).await
+    }
+
+    /// What takes note of schedules that the app has no more: one that comes back begins anew.
+    fn forgotten(&self, stored: &[Scheduled]) -> Vec<Entry> {
+        let is_there = |name: &str| self.schedules.iter().any(|ticks| **ticks.name() == *name);
+        let gone = stored.iter().filter(|stored| !is_there(&stored.name));
+        gone.map(|stored| {
+            tracing::info!(
+                target: "endwise::timer", schedule = &*stored.name, cron = &*stored.cron,
+                "the app has no schedule of this name any more: it is forgotten",
+            );
+            let name = Arc::clone(&stored.name);
+            Entry::of(Subject::ScheduleGone { name }, Vec::new())
+        })
+        .collect()
     }
 
     /// Hands on what is due now; when the next of the store's timers is due.

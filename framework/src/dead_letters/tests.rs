@@ -43,6 +43,10 @@ impl Reader for Shelf {
         Ok(0)
     }
 
+    async fn schedules(&self) -> Result<Vec<crate::store::Scheduled>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
         Ok(Vec::new())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, InvalidMessage, Wait};
+use super::{Failure, InvalidMessage, Scheduled, Wait};
 use crate::stream::{Key, PartitionId, StreamId};
 
 /// The number under which a store keeps a name, a stream or a partition.
@@ -66,6 +66,10 @@ pub(super) enum Change {
     InvalidGone(u64),
     /// Messages of a topic's (first) type (second) are of this type from here on; none: no more.
     TypeRenamed(Id, Id, Option<Id>),
+    /// A schedule has been sent up to a time.
+    Scheduled(Scheduled),
+    /// The app has no schedule of that name.
+    ScheduleGone(Arc<str>),
 }
 
 /// Whether the app has something (still).
@@ -317,6 +321,12 @@ mod tests {
             Change::Invalid(8, invalid),
             Change::InvalidGone(8),
             Change::TypeRenamed(1, 2, Some(3)),
+            Change::Scheduled(Scheduled {
+                name: "nightly".into(),
+                cron: "0 3 * * *".into(),
+                last_ms: 16,
+            }),
+            Change::ScheduleGone("nightly".into()),
         ]
     }
 
@@ -334,7 +344,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..25).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..27).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

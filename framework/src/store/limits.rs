@@ -194,6 +194,7 @@ fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
             let stored = message.headers.as_bytes().len() + message.body.len();
             bytes += stored.saturating_mul(handlers.len());
         }
+        Subject::Scheduled(schedule) => bytes += schedule.name.len() + schedule.cron.len(),
         _ => {}
     }
     for cancel in &entry.cancels {

@@ -14,8 +14,8 @@ use super::scan::scan;
 use super::states::{Cold, Memtable, Shared};
 use super::tables::plan::timer_row;
 use super::{
-    InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer, TimerId, Totals,
-    Unhandled, Wait,
+    InvalidMessage, Kept, KeptMessage, Reader, Scheduled, StoreError, StoredState, Timer, TimerId,
+    Totals, Unhandled, Wait,
 };
 use crate::delivery::StateValue;
 use crate::stream::Key;
@@ -101,6 +101,10 @@ impl Reader for TablesReader {
 
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError> {
         Ok(self.shared.read().intake.get(source).copied().unwrap_or(0))
+    }
+
+    async fn schedules(&self) -> Result<Vec<Scheduled>, StoreError> {
+        Ok(self.shared.read().schedules.values().cloned().collect())
     }
 
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError> {

@@ -11,7 +11,7 @@ use super::form::encode_exact;
 use super::kept_table::{failure_row, failure_rows};
 use super::layers::{Layers, RowId, Rows, Table, Used};
 use super::names::Interner;
-use super::{Kept, StoreError, StoredState, Totals};
+use super::{Kept, Scheduled, StoreError, StoredState, Totals};
 use crate::delivery::StateValue;
 use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
@@ -72,6 +72,7 @@ pub(super) struct Memtable {
     /// again if one began meanwhile.
     pub(super) checkpoints: u64,
     pub(super) intake: BTreeMap<Arc<str>, u64>,
+    pub(super) schedules: BTreeMap<Arc<str>, Scheduled>,
     /// The last sequence that was given, by topic and slot.
     pub(super) sent: BTreeMap<(Id, u8), u64>,
     /// Kept deliveries, their messages aside.
@@ -134,6 +135,10 @@ impl Memtable {
             Change::Intake(source, next) => {
                 self.intake.insert(source, next);
             }
+            Change::Scheduled(schedule) => {
+                self.schedules.insert(Arc::clone(&schedule.name), schedule);
+            }
+            Change::ScheduleGone(name) => drop(self.schedules.remove(&name)),
             Change::Send(row) => {
                 let last = self.sent.entry((row.topic, row.slot)).or_default();
                 *last = row.sequence.max(*last);

@@ -14,7 +14,7 @@ use super::names::Interner;
 use super::outbox::Outbox;
 use super::states::Shared;
 use super::timers::Timers;
-use super::{Catalog, Cause, Found, OutboxRow, Recovered, RenamedType, Totals};
+use super::{Catalog, Cause, Found, OutboxRow, Recovered, RenamedType, Scheduled, Totals};
 use crate::envelope::{Context, Headers};
 use crate::stream::{PartitionId, Position, Ranges, Slot, StreamId};
 
@@ -50,6 +50,7 @@ pub(super) struct Tables {
     pub(super) timers: Timers,
     pub(super) invalid: Invalids,
     pub(super) intake: BTreeMap<Arc<str>, u64>,
+    pub(super) schedules: BTreeMap<Arc<str>, Scheduled>,
     pub(super) shared: Arc<Shared>,
     pub(super) dirty: Dirty,
     refused: Refused,
@@ -71,6 +72,7 @@ pub(super) struct Dirty {
     pub(super) names: BTreeSet<Id>,
     pub(super) app: bool,
     pub(super) intake: BTreeSet<Arc<str>>,
+    pub(super) schedules: BTreeSet<Arc<str>>,
 }
 
 impl Tables {
@@ -88,6 +90,7 @@ impl Tables {
             timers: Timers::default(),
             invalid: Invalids::default(),
             intake: BTreeMap::new(),
+            schedules: BTreeMap::new(),
             shared: Arc::default(),
             dirty: Dirty::default(),
             refused: Refused::default(),
@@ -141,6 +144,14 @@ impl Tables {
             Change::TimerGone(timer) => self.timers.remove(timer),
             Change::Invalid(number, _) => self.invalid.set(*number),
             Change::InvalidGone(number) => self.invalid.remove(*number),
+            Change::Scheduled(schedule) => {
+                self.schedules.insert(Arc::clone(&schedule.name), schedule.clone());
+                self.dirty.schedules.insert(Arc::clone(&schedule.name));
+            }
+            Change::ScheduleGone(name) => {
+                self.schedules.remove(name);
+                self.dirty.schedules.insert(Arc::clone(name));
+            }
             // Planning has added the row of the outbox already; what is read when it is needed is
             // shown after the sync.
             Change::Send(_)

@@ -6,7 +6,10 @@ use framework::prelude::*;
 use framework::store::memory::MemoryStore;
 use framework::testing::TestApp;
 
+use crate::support::Trail;
+
 const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3_600);
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(key = branch)]
@@ -126,5 +129,123 @@ async fn one_that_cannot_be_kept_is_refused_at_the_start() -> anyhow::Result<()>
         };
         assert!(error.to_string().contains(says), "{error}");
     }
+    Ok(())
+}
+
+/// An app with one schedule of that expression.
+fn app_of(cron: &'static str, catch_up: CatchUp) -> App {
+    let schedule = Schedule::new("close", cron, CloseBooks { branch: 1 });
+    App::new("bank").schedule(schedule.catch_up(catch_up)).handlers(handlers![close])
+}
+
+const ALL: [CatchUp; 3] = [CatchUp::All, CatchUp::Last, CatchUp::None];
+
+#[tokio::test(start_paused = true)]
+async fn another_expression_counts_from_its_first_start() -> anyhow::Result<()> {
+    for catch_up in ALL {
+        let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+        let start = |cron| TestApp::start_on(app_of(cron, catch_up), broker.clone(), store.clone());
+        let mut bank = start("0 3 * * *").await?;
+        bank.advance(15 * HOUR).await?;
+        assert_eq!(times(&bank).await?, 1);
+        bank.stop().await?;
+        let mut bank = start("0 4 * * *").await?;
+        bank.settle().await?;
+        assert_eq!(times(&bank).await?, 1, "none was missed");
+        bank.advance(13 * HOUR - MINUTE).await?;
+        assert_eq!(times(&bank).await?, 1);
+        bank.advance(MINUTE).await?;
+        assert_eq!(times(&bank).await?, 2, "at 04:00");
+        bank.stop().await?;
+        // Back to the first one, which nobody has kept up meanwhile.
+        let mut bank = start("0 3 * * *").await?;
+        bank.settle().await?;
+        assert_eq!(times(&bank).await?, 2);
+        bank.stop().await?;
+        let mut bank = start("* * * * *").await?;
+        bank.settle().await?;
+        assert_eq!(times(&bank).await?, 2, "from once a day to each minute");
+        bank.advance(MINUTE).await?;
+        assert_eq!(times(&bank).await?, 3);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_message_or_another_spacing_changes_no_time() -> anyhow::Result<()> {
+    let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+    let app = app_of("0 3 * * *", CatchUp::Last);
+    let mut bank = TestApp::start_on(app, broker.clone(), store.clone()).await?;
+    bank.settle().await?;
+    bank.stop().await?;
+    tokio::time::advance(4 * HOUR).await;
+    let schedule = Schedule::new("close", "0  3 * *  *", CloseBooks { branch: 2 });
+    let other = App::new("bank").schedule(schedule).handlers(handlers![close]);
+    let mut bank = TestApp::start_on(other, broker, store).await?;
+    bank.settle().await?;
+    let closed: Option<Closed> = bank.state("2").await?;
+    assert_eq!(closed.map(|closed| closed.times), Some(1), "the time that was missed");
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_was_gone_begins_anew_when_it_comes_back() -> anyhow::Result<()> {
+    let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+    let start = |app| TestApp::start_on(app, broker.clone(), store.clone());
+    let mut bank = start(app(CatchUp::All)).await?;
+    bank.settle().await?;
+    bank.stop().await?;
+    let mut without = start(App::new("bank").handlers(handlers![close])).await?;
+    without.advance(HOUR).await?;
+    without.stop().await?;
+    let mut bank = start(app(CatchUp::All)).await?;
+    bank.settle().await?;
+    assert_eq!(times(&bank).await?, 0, "its times without it were not missed");
+    Ok(())
+}
+
+/// How long its times may be passed over once the clock is right.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_silences_none() -> anyhow::Result<()> {
+    for catch_up in ALL {
+        let (trail, _guard) = Trail::record();
+        let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+        let start = || TestApp::start_on(app(catch_up), broker.clone(), store.clone());
+        let mut bank = start().await?;
+        bank.set_clock_forward(1_000 * HOUR);
+        bank.advance(6 * MINUTE).await?;
+        let ahead = times(&bank).await?;
+        assert!(ahead > 0);
+        bank.set_clock_back(1_000 * HOUR);
+        bank.advance(MINUTE).await?;
+        let said = || trail.text().matches("the clock was ahead by so much").count();
+        assert_eq!(said(), 1, "{}", trail.text());
+        bank.advance(10 * MINUTE).await?;
+        assert_eq!(times(&bank).await?, ahead + 2, "it goes on");
+
+        // And when it is put right while the service does not run.
+        bank.set_clock_forward(1_000 * HOUR);
+        bank.advance(6 * MINUTE).await?;
+        let ahead = times(&bank).await?;
+        bank.set_clock_back(1_000 * HOUR);
+        bank.stop().await?;
+        let mut bank = start().await?;
+        bank.advance(10 * MINUTE).await?;
+        assert_eq!(said(), 2);
+        assert_eq!(times(&bank).await?, ahead + 2);
+    }
+    Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_put_right_by_little_repeats_none() -> anyhow::Result<()> {
+    let mut bank = TestApp::start(app(CatchUp::Last)).await?;
+    bank.advance(5 * MINUTE).await?;
+    assert_eq!(times(&bank).await?, 1);
+    bank.set_clock_back(MINUTE / 2);
+    bank.advance(2 * MINUTE).await?;
+    assert_eq!(times(&bank).await?, 1);
+    bank.advance(4 * MINUTE).await?;
+    assert_eq!(times(&bank).await?, 2);
     Ok(())
 }

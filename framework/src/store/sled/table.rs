@@ -11,7 +11,6 @@ use serde::de::DeserializeOwned;
 use super::base::Base;
 use super::checkpoint::Change as Row;
 use super::cold::{self, Seen};
-use crate::store::StoredState;
 use crate::store::change::{Id, KeptRow, Place, Registered, SendRow};
 use crate::store::form::{FORM, FormError, decode, encode};
 use crate::store::inbox::InStream;
@@ -19,6 +18,7 @@ use crate::store::layers::Rows;
 use crate::store::outbox::OutStreamRow;
 use crate::store::states::States;
 use crate::store::tables::Tables;
+use crate::store::{Scheduled, StoredState};
 use crate::stream::{PartitionId, Ranges, StreamId};
 
 const NAMES: u8 = 1;
@@ -37,6 +37,7 @@ pub(super) const KEPT_FAILURES: u8 = 13;
 pub(super) const TIMERS: u8 = 14;
 pub(super) const INVALID: u8 = 15;
 const NUMBERS: u8 = 16;
+const SCHEDULES: u8 = 17;
 
 /// What a checkpoint writes of all tables but the outbox's rows and the states.
 fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
@@ -75,6 +76,13 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
         if let Some(next) = tables.intake.get(&source) {
             rows.push(intake_row(&source, *next)?);
         }
+    }
+    for name in dirty.schedules {
+        let key = name.as_bytes().to_vec();
+        rows.push(match tables.schedules.get(&name) {
+            Some(schedule) => put(SCHEDULES, key, schedule)?,
+            None => delete(SCHEDULES, key),
+        });
     }
     let kept = tables.kept.take_dirty();
     let removed = kept.removed.into_iter();
@@ -203,6 +211,10 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
         let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
         tables.intake.insert(source.into(), next);
     }
+    for row in scan::<Scheduled>(base, SCHEDULES) {
+        let schedule = row?.1;
+        tables.schedules.insert(Arc::clone(&schedule.name), schedule);
+    }
     for row in scan::<Option<OutStreamRow>>(base, OUT_STREAMS) {
         let (key, Some(row)) = row? else { continue };
         let (topic, slot) = match key.as_slice() {
@@ -250,6 +262,7 @@ fn show(tables: &Tables, sent: Vec<(Id, u8, u64)>) {
         }
         memtable.kept = tables.kept.rows().map(|row| (row.number, row.clone())).collect();
         memtable.intake = tables.intake.clone();
+        memtable.schedules = tables.schedules.clone();
         memtable.sent = sent.into_iter().map(|(topic, slot, last)| ((topic, slot), last)).collect();
     });
 }

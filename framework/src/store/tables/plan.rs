@@ -162,7 +162,9 @@ impl Tables {
             | Subject::Taken { .. }
             | Subject::Released { .. }
             | Subject::Invalid(_)
-            | Subject::InvalidDiscarded { .. } => None,
+            | Subject::InvalidDiscarded { .. }
+            | Subject::Scheduled(_)
+            | Subject::ScheduleGone { .. } => None,
         };
         let verdict = self.check_subject(&entry.subject, place, plan);
         if verdict != Verdict::Applied {
@@ -221,7 +223,11 @@ impl Tables {
                 }
                 true
             }
-            Subject::Intake { from: None } | Subject::Passed { .. } | Subject::Invalid(_) => true,
+            Subject::Intake { from: None }
+            | Subject::Passed { .. }
+            | Subject::Invalid(_)
+            | Subject::Scheduled(_)
+            | Subject::ScheduleGone { .. } => true,
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }

@@ -85,6 +85,14 @@ impl Tables {
                 None
             }
             Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
+            Subject::Scheduled(schedule) => {
+                self.change(Change::Scheduled(schedule.clone()), plan);
+                None
+            }
+            Subject::ScheduleGone { name } => {
+                self.change(Change::ScheduleGone(Arc::clone(name)), plan);
+                None
+            }
             Subject::Passed { partition, first, last } => {
                 let partition = self.partition_id(partition, plan);
                 self.change(Change::Passed(partition, *first, *last), plan);

@@ -1,8 +1,8 @@
 //! Claims about entries: what they settle, when they are refused, what they leave.
 
 use super::*;
-use crate::store::LimitError;
 use crate::store::limits::{ENTRIES_MAX, KEY_BYTES_MAX, ROW_BYTES_MAX};
+use crate::store::{LimitError, Scheduled};
 
 pub(crate) async fn a_refused_entry_has_no_effect_and_ends_its_run(subject: Subject) {
     let mut open = subject.open().await;
@@ -159,6 +159,30 @@ pub(crate) async fn intake_numbers_go_up_with_gaps_and_survive(subject: Subject)
     assert_eq!(open.one(line(8)).await, Applied);
     assert_eq!(open.one(intake("another", 4)).await, Applied);
     assert_eq!(open.reader.sent_from("another").await.unwrap(), 5);
+}
+
+pub(crate) async fn a_schedule_is_remembered_as_it_was_last_sent(subject: Subject) {
+    let mut open = subject.open().await;
+    let schedule = |name: &str, cron: &str, last_ms| Scheduled {
+        name: name.into(),
+        cron: cron.into(),
+        last_ms,
+    };
+    let tick = |one: &Scheduled| entry(About::Scheduled(one.clone())).send("out", None, 1);
+    let (hourly, nightly) = (schedule("b", "0 * * * *", 9_000), schedule("a", "0 3 * * *", 5));
+    open.commit(vec![tick(&hourly), tick(&nightly), tick(&hourly)]).await;
+    for leave in [Leave::Dropped, Leave::Closed] {
+        open = subject.reopen(open, leave).await;
+        let known = [nightly.clone(), hourly.clone()];
+        assert_eq!(open.reader.schedules().await.unwrap(), known);
+    }
+    // A clock that was ahead may be told so: the last time is what was said last.
+    let earlier = schedule("b", "*/5 * * * *", 7);
+    open.commit(vec![tick(&earlier), entry(About::ScheduleGone { name: "a".into() })]).await;
+    for leave in [Leave::Dropped, Leave::Closed] {
+        open = subject.reopen(open, leave).await;
+        assert_eq!(open.reader.schedules().await.unwrap(), std::slice::from_ref(&earlier));
+    }
 }
 
 pub(crate) async fn a_batch_above_a_limit_is_refused_whole(subject: Subject) {

@@ -189,7 +189,11 @@ impl Model {
                 }
                 true
             }
-            About::Intake { from: None } | About::Passed { .. } | About::Invalid(_) => true,
+            About::Intake { from: None }
+            | About::Passed { .. }
+            | About::Invalid(_)
+            | About::Scheduled(_)
+            | About::ScheduleGone { .. } => true,
         };
         if !holds {
             return Verdict::NotPending;
