@@ -29,6 +29,7 @@ pub(crate) mod retry;
 // The loop itself: what comes in, what has ended, what an operator asks, how it stops.
 mod arrive;
 mod drain;
+mod failed_line;
 mod finish;
 mod keep;
 pub(crate) mod probation;

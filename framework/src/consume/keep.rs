@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Consume;
 use super::commit::{Ticket, Work};
 use super::dispatch::Failed;
+use super::failed_line::{self, Cut};
 use super::finish::Completed;
 use super::lane::{Hold, Job, LaneId, Pause, Spent};
 use super::retry;
@@ -47,28 +48,48 @@ impl Consume {
         Work::Outcome(entry, Ticket::Kept(lane, job))
     }
 
-    /// Says what failed, and what becomes of it.
-    fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, cause: &str) {
-        let handler = self.wiring.name(job.handler).unwrap_or_default();
-        let (position, key) = (&job.envelope.position, job.envelope.key.as_deref());
+    /// Logs what failed, and what becomes of it: a line that fits a terminal, key first. A message
+    /// without a key is named by the end of its position.
+    fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, error: &str) {
+        let name = self.wiring.name(job.handler).unwrap_or_default();
+        let (handler, key) = (&*name, job.envelope.key.as_deref());
+        let position = key.is_none().then(|| failed_line::end_of(&job.envelope.position));
+        let place = if key.is_some() { "key=\"\"" } else { "position=" };
+        let place = format!("{place}{}", position.as_deref().unwrap_or_default());
+        let position = position.as_deref().map(tracing::field::display);
         match wait {
             Wait::Dead { .. } => {
                 self.counts.count_dead(job.handler);
+                let number = job.number;
+                let rest = format!(
+                    "endwise::dead: given up {place} handler={handler:?} number={number} \
+                     attempt={attempt} error=\"\""
+                );
+                let Cut { key, error } = failed_line::cut(&rest, key, error);
                 tracing::error!(
-                    target: "endwise::dead", number = job.number, handler = &*handler, %position,
-                    key, attempt, error = cause, "given up: it is a dead letter now",
+                    target: "endwise::dead", key, position, handler, number, attempt, error,
+                    "given up"
                 );
             }
             Wait::Until(due) => {
                 self.counts.count_retried(job.handler);
+                let again_in_ms = due.saturating_sub(now_ms);
+                let rest = format!(
+                    "endwise::retry: failed {place} handler={handler:?} attempt={attempt} \
+                     again_in_ms={again_in_ms} error=\"\""
+                );
+                let Cut { key, error } = failed_line::cut(&rest, key, error);
                 tracing::warn!(
-                    target: "endwise::retry", handler = &*handler, %position, key, attempt,
-                    again_in_ms = due.saturating_sub(now_ms), error = cause,
-                    "failed, and is tried again",
+                    target: "endwise::retry", key, position, handler, attempt, again_in_ms, error,
+                    "failed"
                 );
             }
-            Wait::Held | Wait::Unhandled => {}
+            Wait::Held | Wait::Unhandled => return,
         }
+        tracing::debug!(
+            target: "endwise::failed", key, position = %job.envelope.position, handler, attempt,
+            error, "the whole of it"
+        );
     }
 
     /// Followers of a closed lane are held by the store.

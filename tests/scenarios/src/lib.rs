@@ -9,6 +9,7 @@ mod a_chain_of_handlers_commits_each_effect_once;
 mod a_copy_of_a_message_has_no_effect;
 mod a_dead_letter_closes_its_key_alone;
 mod a_delayed_message_goes_at_its_time;
+mod a_failed_attempt_is_a_log_line_that_fits;
 mod a_failed_attempt_is_tried_again_in_its_place;
 mod a_full_broker_makes_its_senders_wait;
 mod a_half_done_position_resumes_with_what_is_left;

@@ -161,13 +161,37 @@ impl Drop for Replay {
     }
 }
 
-/// Everything that is traced on this thread, without times.
+/// Where a subscriber writes.
+type Writer = Box<dyn Fn() -> Trail + Send + Sync>;
+
+/// Everything that is traced on this thread.
 #[derive(Clone, Default)]
 pub(crate) struct Trail(Arc<std::sync::Mutex<Vec<u8>>>);
 
 impl Trail {
     /// Records until the guard is dropped.
     pub(crate) fn record() -> (Trail, tracing::subscriber::DefaultGuard) {
+        Trail::record_with(|writer| {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .without_time()
+                .with_ansi(false)
+                .with_writer(writer)
+                .finish()
+                .into()
+        })
+    }
+
+    /// Records what a program prints that calls `tracing_subscriber::fmt().init()`.
+    pub(crate) fn record_as_printed() -> (Trail, tracing::subscriber::DefaultGuard) {
+        Trail::record_with(|writer| {
+            tracing_subscriber::fmt().with_ansi(false).with_writer(writer).finish().into()
+        })
+    }
+
+    fn record_with(
+        subscriber: impl FnOnce(Writer) -> tracing::Dispatch,
+    ) -> (Trail, tracing::subscriber::DefaultGuard) {
         // While there is only one subscriber, what another thread without one meets first is
         // switched off for all threads (tokio-rs/tracing#3611). A second one, which never goes,
         // prevents that.
@@ -178,13 +202,8 @@ impl Trail {
         });
         let trail = Trail::default();
         let writer = trail.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .without_time()
-            .with_ansi(false)
-            .with_writer(move || writer.clone())
-            .finish();
-        (trail, tracing::subscriber::set_default(subscriber))
+        let dispatch = subscriber(Box::new(move || writer.clone()));
+        (trail, tracing::dispatcher::set_default(&dispatch))
     }
 
     pub(crate) fn text(&self) -> String {
