@@ -3,17 +3,20 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use anyhow::Context;
-use framework::Producer;
+use framework::{Accepted, Producer};
 use futures::stream::{Stream, StreamExt, poll_fn};
 use serde::Deserialize;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::arguments::Arguments;
-use crate::latency::now_us;
+use crate::latency::{Latency, now_us};
 use crate::messages::Moved;
 
 /// Changes that are read ahead, in batches.
@@ -38,8 +41,18 @@ const STATUSES: [&str; 8] = [
     "delivered",
 ];
 
+/// How long one of them may take; then the rest is not sent one at a time.
+const ONE_MAX: Duration = Duration::from_secs(10);
+
+/// How many changes are sent one at a time before the rest is sent as fast as it is taken.
+const ALONE: usize = 100;
+
 /// Sends the input in; returns how many of its lines were invalid.
-pub(crate) async fn feed(arguments: &Arguments, producer: &Producer) -> anyhow::Result<u64> {
+pub(crate) async fn feed(
+    arguments: &Arguments,
+    producer: &Producer,
+    latency: &Latency,
+) -> anyhow::Result<u64> {
     let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
     let invalid = Arc::new(AtomicU64::new(0));
     let source = source(arguments)?;
@@ -62,9 +75,37 @@ pub(crate) async fn feed(arguments: &Arguments, producer: &Producer) -> anyhow::
             })
         }
     };
-    producer.send_all_from(&source, changes(receiver)).await?;
+    let mut changes = Box::pin(changes(receiver));
+    alone(producer, &source, changes.by_ref().take(ALONE), latency).await?;
+    latency.load();
+    // What was read ahead meanwhile has not waited for others.
+    let begun_us = now_us();
+    let changes = changes
+        .map(|(number, moved)| (number, Moved { read_us: moved.read_us.max(begun_us), ..moved }));
+    producer.send_all_from(&source, changes).await?;
     reading.await??;
     Ok(invalid.load(Ordering::Relaxed))
+}
+
+/// Sends changes one at a time, each when the one before it is billed.
+async fn alone(
+    producer: &Producer,
+    source: &str,
+    changes: impl Stream<Item = Numbered>,
+    latency: &Latency,
+) -> anyhow::Result<()> {
+    let (mut changes, mut billed) = (pin!(changes), latency.billed());
+    while let Some((number, mut moved)) = changes.next().await {
+        let before = *billed.borrow_and_update();
+        moved.read_us = now_us();
+        let accepted = producer.send_from(source, number, moved).await?;
+        let next = billed.wait_for(|billed| *billed > before);
+        // One that became a dead letter is never billed: the audit says so at the end.
+        if accepted == Accepted::Already || timeout(ONE_MAX, next).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// The name under which the store counts this input's lines.

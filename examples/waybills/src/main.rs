@@ -32,7 +32,12 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
+    let arguments = Arguments::parse();
+    // What fails is told beside the bar: without a subscriber nobody sees a dead letter.
+    let log =
+        tracing_subscriber::fmt().with_max_level(tracing_subscriber::filter::LevelFilter::WARN);
+    log.with_writer(std::io::stderr).init();
+    match run(arguments).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {
@@ -54,15 +59,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let before = audit::billed(&running).await?;
     let progress = Progress::new(arguments.total());
     let started = Instant::now();
-    let invalid = feed_and_settle(&arguments, &mut running, &progress, before).await?;
-    let took = started.elapsed();
+    let invalid = feed_and_settle(&arguments, &mut running, &latency, &progress, before).await?;
+    let (took, loaded_for) = (started.elapsed(), latency.loaded_for());
     progress.finish();
 
     let audit = audit::audit(&running).await?;
     if let Some(path) = &arguments.out {
         audit::write_bills(&running, path).await?;
     }
-    Report { running: &running, latency: &latency, took, invalid, audit: &audit }.print();
+    let latency = &*latency;
+    Report { running: &running, latency, took, loaded_for, invalid, audit: &audit }.print();
     running.stop().await?;
     Ok(audit.holds())
 }
@@ -71,12 +77,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
 async fn feed_and_settle(
     arguments: &Arguments,
     running: &mut Running,
+    latency: &Latency,
     progress: &Progress,
     before: u64,
 ) -> anyhow::Result<u64> {
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     let producer = running.service("shipping").context("shipping does not run")?.producer();
-    let mut feed = pin!(input::feed(arguments, &producer));
+    let mut feed = pin!(input::feed(arguments, &producer, latency));
     let invalid = loop {
         tokio::select! {
             invalid = &mut feed => break invalid?,

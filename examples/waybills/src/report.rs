@@ -7,7 +7,7 @@ use framework::Running;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::audit::Audit;
-use crate::latency::Latency;
+use crate::latency::{Latency, Measured};
 
 /// The bar, moved by what billing has handled. On a stream that is no terminal it is silent.
 pub(crate) struct Progress(ProgressBar);
@@ -38,8 +38,16 @@ pub(crate) struct Report<'a> {
     pub(crate) running: &'a Running,
     pub(crate) latency: &'a Latency,
     pub(crate) took: Duration,
+    /// How much of that changes came as fast as they were taken.
+    pub(crate) loaded_for: Duration,
     pub(crate) invalid: u64,
     pub(crate) audit: &'a Audit,
+}
+
+fn both(measured: &Measured) -> String {
+    let ms = |part| Some(format!("{:.1} ms", measured.at(part)?.as_secs_f64() * 1000.0));
+    let ms = |part| ms(part).unwrap_or_else(|| "-".to_owned());
+    format!("{} / {}", ms(0.5), ms(0.99))
 }
 
 impl Report<'_> {
@@ -75,13 +83,17 @@ impl Report<'_> {
             duplicates += service.counts().duplicates();
         }
         row("duplicates suppressed", duplicates.to_string());
+        // Each change is three messages.
+        let under_load = handled - handled.min(3 * self.latency.alone.count());
         row(
-            "messages handled a second",
-            format!("{:.0}", handled as f64 / self.took.as_secs_f64()),
+            "messages handled a second, under load",
+            format!("{:.0}", under_load as f64 / self.loaded_for.as_secs_f64()),
         );
         row("time", format!("{:.2} s", self.took.as_secs_f64()));
-        let ms = |part| format!("{:.1} ms", self.latency.at(part).as_secs_f64() * 1000.0);
-        row("latency p50 / p99", format!("{} / {}", ms(0.5), ms(0.99)));
+        let Latency { alone, under_load, .. } = self.latency;
+        for (name, measured) in [("one at a time", alone), ("under load", under_load)] {
+            row(&format!("latency p50 / p99, {name}"), both(measured));
+        }
         if let Some(column) = table.column_mut(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
