@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
 use framework::prelude::*;
 use framework::{Config, Running};
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -98,8 +99,13 @@ fn app() -> App {
         .handlers(handlers![payroll, statement, remind])
 }
 
+/// A bank: pays in, pays out, and pays a payroll, until ctrl-c.
+#[derive(Parser)]
+struct Arguments {}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments {} = Arguments::parse();
     tracing_subscriber::fmt().init();
     let running = Running::start(Config::load()?, [app()]).await?;
     let teller = running.service("bank").ok_or("the bank was not started")?.producer();

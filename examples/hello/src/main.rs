@@ -1,5 +1,6 @@
 //! A service to start from: it greets by name, and remembers how often.
 
+use clap::Parser;
 use framework::prelude::*;
 use framework::{Config, Running};
 
@@ -24,11 +25,21 @@ fn app() -> App {
     App::new("hello").handlers(handlers![greet])
 }
 
+/// Greets each name, and the world, until ctrl-c; remembers how often.
+#[derive(Parser)]
+struct Arguments {
+    /// Whom to greet.
+    names: Vec<String>,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { names } = Arguments::parse();
+    // What fails is told here: without a subscriber nobody sees a dead letter.
+    tracing_subscriber::fmt().init();
     let running = Running::start(Config::load()?, [app()]).await?;
     let hello = running.service("hello").ok_or("hello was not started")?.producer();
-    for name in std::env::args().skip(1).chain(["world".into()]) {
+    for name in names.into_iter().chain(["world".into()]) {
         hello.send(Greet { name }).await?;
     }
     println!("Running until ctrl-c.");

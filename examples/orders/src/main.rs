@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::Parser;
 use framework::{Config, Running};
 
 mod gateway;
@@ -15,11 +16,20 @@ mod tests;
 use gateway::Sandbox;
 use messages::PlaceOrder;
 
+/// Orders and their payments, until ctrl-c.
+#[derive(Parser)]
+struct Arguments {
+    /// Say `register`, and the gateway knows the card that it did not.
+    #[arg(value_parser = ["register"])]
+    register: Option<String>,
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let Arguments { register } = Arguments::parse();
     tracing_subscriber::fmt().init();
     let gateway = Sandbox::default();
-    if std::env::args().any(|word| word == "register") {
+    if register.is_some() {
         gateway.register();
     }
     // Who tries this out has less patience than who sells something.

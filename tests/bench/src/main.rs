@@ -11,8 +11,10 @@
 //!
 //! All messages are about 10,000 keys, and have about 200 bytes of JSON.
 
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
 
+use clap::{Parser, Subcommand};
 use framework::prelude::*;
 
 mod beside;
@@ -36,24 +38,72 @@ struct Counted {
     text: String,
 }
 
+/// Measures what the framework costs. Without a case: messages a second, beside a plain loop that
+/// is as durable.
+#[derive(Parser)]
+#[command(name = "endwise-bench")]
+struct Arguments {
+    #[command(subcommand)]
+    case: Option<Case>,
+}
+
+/// A case, and the part of it that a process of its own runs.
+#[derive(Subcommand)]
+enum Case {
+    /// The peak of memory with a producer ten times as fast as its handler.
+    Flood {
+        #[arg(hide = true)]
+        count: Option<u64>,
+    },
+    /// What is left of the healthy keys' messages a second when others fail and hang.
+    Trouble {
+        #[arg(hide = true)]
+        weather: Option<trouble::Weather>,
+    },
+    /// Start time and peak of memory with 1,000,000 messages that wait for their time.
+    Timers {
+        #[command(subcommand)]
+        step: Option<Step>,
+    },
+    /// The same with 99,000 deliveries that are dead letters or wait behind one.
+    Kept {
+        #[command(subcommand)]
+        step: Option<Step>,
+    },
+}
+
+#[derive(Subcommand)]
+enum Step {
+    #[command(hide = true)]
+    Fill { home: PathBuf },
+    #[command(hide = true)]
+    Start { home: PathBuf },
+}
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    match *words {
-        [] => beside::all().await,
-        ["flood"] => flood::all(),
-        ["flood", count] => flood::one(count.parse()?).await,
-        ["trouble"] => trouble::all().await,
-        ["trouble", "none"] => trouble::one(trouble::Weather::Calm).await,
-        ["trouble", "some"] => trouble::one(trouble::Weather::Trouble).await,
-        ["timers"] => timers::all(),
-        ["timers", "fill", home] => timers::fill(Path::new(home)).await,
-        ["timers", "start", home] => timers::start(Path::new(home)).await,
-        ["kept"] => kept::all(),
-        ["kept", "fill", home] => kept::fill(Path::new(home)).await,
-        ["kept", "start", home] => kept::start(Path::new(home)).await,
-        _ => anyhow::bail!("say nothing, or one of: flood, trouble, timers, kept"),
+async fn main() -> ExitCode {
+    match run(Arguments::parse().case).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("endwise-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(case: Option<Case>) -> anyhow::Result<()> {
+    match case {
+        None => beside::all().await,
+        Some(Case::Flood { count: None }) => flood::all(),
+        Some(Case::Flood { count: Some(count) }) => flood::one(count).await,
+        Some(Case::Trouble { weather: None }) => trouble::all().await,
+        Some(Case::Trouble { weather: Some(weather) }) => trouble::one(weather).await,
+        Some(Case::Timers { step: None }) => timers::all(),
+        Some(Case::Timers { step: Some(Step::Fill { home }) }) => timers::fill(&home).await,
+        Some(Case::Timers { step: Some(Step::Start { home }) }) => timers::start(&home).await,
+        Some(Case::Kept { step: None }) => kept::all(),
+        Some(Case::Kept { step: Some(Step::Fill { home }) }) => kept::fill(&home).await,
+        Some(Case::Kept { step: Some(Step::Start { home }) }) => kept::start(&home).await,
     }
 }
 

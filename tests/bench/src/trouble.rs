@@ -25,9 +25,11 @@ const MESSAGES_A_FAILURE: u64 = 10;
 const ROUNDS: usize = 5;
 
 /// Whether messages of troubled keys fail.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Weather {
+    #[value(name = "none")]
     Calm,
+    #[value(name = "some")]
     Trouble,
 }
 
