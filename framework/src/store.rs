@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
 
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
@@ -35,6 +34,7 @@ mod outbox;
 mod page;
 mod reader;
 mod scan;
+mod schedule;
 mod states;
 mod tables;
 mod timers;
@@ -46,6 +46,7 @@ pub use kept::{
     Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Unhandled, Wait,
 };
 pub use limits::LimitError;
+pub use schedule::Scheduled;
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -176,17 +177,6 @@ pub enum Subject {
         /// Source and number.
         from: Option<(Arc<str>, u64)>,
     },
-}
-
-/// How far a schedule has been sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Scheduled {
-    /// Its name.
-    pub name: Arc<str>,
-    /// The expression whose times these were.
-    pub cron: Arc<str>,
-    /// All its times up to this one have been sent or passed over, milliseconds since 1970.
-    pub last_ms: u64,
 }
 
 /// One state that an outcome has read.

@@ -211,10 +211,7 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
         let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
         tables.intake.insert(source.into(), next);
     }
-    for row in scan::<Scheduled>(base, SCHEDULES) {
-        let schedule = row?.1;
-        tables.schedules.insert(Arc::clone(&schedule.name), schedule);
-    }
+    load_schedules(base, tables)?;
     for row in scan::<Option<OutStreamRow>>(base, OUT_STREAMS) {
         let (key, Some(row)) = row? else { continue };
         let (topic, slot) = match key.as_slice() {
@@ -242,6 +239,14 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
     }
     cold::load(seen, tables)?;
     show(tables, shown);
+    Ok(())
+}
+
+fn load_schedules(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
+    for row in scan::<Scheduled>(base, SCHEDULES) {
+        let schedule = row?.1;
+        tables.schedules.insert(Arc::clone(&schedule.name), schedule);
+    }
     Ok(())
 }
 

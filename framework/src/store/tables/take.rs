@@ -80,18 +80,11 @@ impl Tables {
                 self.change(Change::Invalid(number, invalid::stored(message)), plan);
                 None
             }
-            Subject::InvalidDiscarded { number } => {
-                self.change(Change::InvalidGone(*number), plan);
-                None
-            }
+            Subject::InvalidDiscarded { number } => self.just(Change::InvalidGone(*number), plan),
             Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
-            Subject::Scheduled(schedule) => {
-                self.change(Change::Scheduled(schedule.clone()), plan);
-                None
-            }
+            Subject::Scheduled(schedule) => self.just(Change::Scheduled(schedule.clone()), plan),
             Subject::ScheduleGone { name } => {
-                self.change(Change::ScheduleGone(Arc::clone(name)), plan);
-                None
+                self.just(Change::ScheduleGone(Arc::clone(name)), plan)
             }
             Subject::Passed { partition, first, last } => {
                 let partition = self.partition_id(partition, plan);
@@ -104,6 +97,12 @@ impl Tables {
                 None
             }
         }
+    }
+
+    /// Makes a change for which no message is sent.
+    fn just(&mut self, change: Change, plan: &mut Plan) -> Option<Sender> {
+        self.change(change, plan);
+        None
     }
 
     /// One handler is done with a position: the last one settles it.
