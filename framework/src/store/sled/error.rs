@@ -61,7 +61,7 @@ pub enum BaseError {
     },
     /// sled panicked; the panic was caught.
     #[error(
-        "sled panicked {doing} {path}/db: {message}; if the next start fails too, the file is \
+        "sled stopped {doing} {path}/db: {message}; if the next start fails too, the file is \
          damaged: restore the whole data directory from one backup"
     )]
     Panicked {
