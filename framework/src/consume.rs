@@ -234,6 +234,7 @@ impl Consume {
             reader: Arc::clone(&self.reader),
             clock: self.clock.clone(),
             watch: self.watchdog.watch(),
+            vitals: Arc::clone(&self.vitals),
             limits: self.limits.of_messages(),
             read_back: Arc::clone(&self.read_back),
         };

@@ -1,18 +1,24 @@
 //! Intake: messages from outside, on their way to their commit.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::broker::Broker;
+use crate::clock::Clock;
 use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::outcome::Send as Message;
 use crate::queue::Queue;
+use crate::status::RoomIn;
 use crate::store::{Entry, Subject, Totals, Verdict};
+use crate::vitals::Vitals;
 
 mod producer;
 
+pub(crate) use producer::Arrivals;
 pub use producer::{Accepted, IntakeError, Producer, Sent};
 
 /// Messages from outside that are on their way to the store, by weight: large ones count for
@@ -49,6 +55,8 @@ pub(crate) struct Intake {
     /// How much the store keeps.
     pub(crate) totals: watch::Receiver<Totals>,
     pub(crate) timers_max: u64,
+    pub(crate) clock: Clock,
+    pub(crate) vitals: Arc<Vitals>,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -69,17 +77,24 @@ impl Intake {
 
     /// What has arrived, once there is room for it.
     async fn admitted(&mut self) -> Result<Vec<Arrival>, RunError> {
-        self.broker.room().await?;
-        // An error says that the committer has gone; the service is ending then.
-        while *self.open.borrow_and_update() >= self.outbox_max {
-            if self.open.changed().await.is_err() {
-                break;
+        let waits = Arc::clone(&self.vitals);
+        let note = |room_in| waits.waits.intake(room_in, self.clock.now_ms());
+        let mut room = self.broker.room();
+        match poll_fn(|context| Poll::Ready(room.as_mut().poll(context))).await {
+            Poll::Ready(room) => room?,
+            Poll::Pending => {
+                let _waiting = note(RoomIn::Broker);
+                room.await?;
             }
         }
-        while self.totals.borrow_and_update().timers >= self.timers_max {
-            if self.totals.changed().await.is_err() {
-                break;
-            }
+        // An error says that the committer has gone; the service is ending then.
+        if *self.open.borrow_and_update() >= self.outbox_max {
+            let _waiting = note(RoomIn::Outbox);
+            let _ = self.open.wait_for(|open| *open < self.outbox_max).await;
+        }
+        if self.totals.borrow_and_update().timers >= self.timers_max {
+            let _waiting = note(RoomIn::Timers);
+            let _ = self.totals.wait_for(|totals| totals.timers < self.timers_max).await;
         }
         Ok(self.arrivals.take(CHUNK).await)
     }

@@ -10,6 +10,9 @@ use crate::dead_letters::{Hold, WaitsFor};
 use crate::stream::Key;
 
 mod look;
+mod waits;
+
+pub use waits::{BlockedThread, IntakeWait, LayerWait, RoomIn};
 
 /// Whether a service takes messages in and handles them now.
 ///
@@ -148,6 +151,10 @@ pub struct KeptStatus {
     pub oldest_held_ms: Option<u64>,
     /// Dead letters, handler by handler.
     pub dead_by_handler: BTreeMap<Arc<str>, u64>,
+    /// Of those that are held, how many nothing holds up any more: they are worked off, in order,
+    /// or will be when the service runs.
+    #[serde(default)]
+    pub released: u64,
     /// What closes a lane, and how many it holds up: the first 20, those that hold up most first.
     pub closed: Vec<Closed>,
     /// Records that are no message.
@@ -213,6 +220,17 @@ pub struct RunningStatus {
     pub handlers: BTreeMap<Arc<str>, HandlerStatus>,
     /// Records that wait at the broker, where it tells.
     pub lag: Option<u64>,
+    /// What messages from outside wait for, if some do. The service may be ready: one that has no
+    /// room for what comes from outside handles what is there.
+    #[serde(default)]
+    pub intake: Option<IntakeWait>,
+    /// Deliveries that wait in a layer, for a permit or their turn, if some do.
+    #[serde(default)]
+    pub in_layers: Option<LayerWait>,
+    /// Handlers that hold their thread for longer than 5 seconds. All others go on, on the threads
+    /// that are left.
+    #[serde(default)]
+    pub blocked: Vec<BlockedThread>,
 }
 
 /// What a handler has done since the start.

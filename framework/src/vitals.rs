@@ -6,6 +6,10 @@ use tokio::sync::watch;
 
 use crate::store::Totals;
 
+mod waits;
+
+pub(crate) use waits::Waits;
+
 /// Set by the parts of a service, read by whoever asks how it is.
 #[derive(Debug, Default)]
 pub(crate) struct Vitals {
@@ -37,6 +41,8 @@ pub(crate) struct Vitals {
     pub(crate) in_flight_bytes: Gauge,
     /// Messages that are committed and that the broker has not confirmed, after each commit.
     pub(crate) outbox: Gauge,
+    /// What waits, beside all that.
+    pub(crate) waits: Waits,
     /// It was told to stop.
     pub(crate) stopping: Flag,
     /// It has ended, whatever the reason.

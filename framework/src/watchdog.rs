@@ -20,6 +20,7 @@ use crate::tasks;
 mod report;
 mod slots;
 
+pub(crate) use report::Blocked;
 use report::{Event, Report, Watched};
 use slots::Slots;
 
@@ -53,11 +54,13 @@ pub(crate) struct Watch(Arc<Slots>);
 
 impl Watchdog {
     /// Starts watching. Where no thread can be started, nothing is watched, and that is said.
-    pub(crate) fn start(setting: Setting) -> Self {
+    ///
+    /// Those that hold their threads are handed to `blocked` whenever there are others than before.
+    pub(crate) fn start(setting: Setting, blocked: impl Fn(Vec<Blocked>) + Send + 'static) -> Self {
         let (slots, is_over) = (Arc::new(Slots::default()), Arc::new(AtomicBool::new(false)));
         let thread = tasks::thread("endwise-watchdog", {
             let (slots, is_over) = (Arc::clone(&slots), Arc::clone(&is_over));
-            move || look_on(&slots, &is_over, setting)
+            move || look_on(&slots, &is_over, setting, blocked)
         });
         let told = |error| tracing::warn!(target: "endwise::watchdog", %error, "cannot be started");
         Watchdog { watch: Watch(slots), is_over, thread: thread.map_err(told).ok() }
@@ -98,14 +101,18 @@ impl Watch {
 }
 
 /// The thread: until the watchdog is dropped.
-fn look_on(slots: &Slots, is_over: &AtomicBool, setting: Setting) {
+fn look_on(slots: &Slots, is_over: &AtomicBool, setting: Setting, blocked: impl Fn(Vec<Blocked>)) {
     slots.wake_this_thread();
     let (began, mut watched) = (Moment::now(), Watched::new(setting.limit));
     loop {
         let is_last = is_over.load(Ordering::Acquire);
         let polls = slots.polls();
         let is_idle = polls.is_empty();
-        watched.look(polls, began.elapsed()).iter().for_each(tell);
+        let reports = watched.look(polls, began.elapsed());
+        if !reports.is_empty() {
+            reports.iter().for_each(tell);
+            blocked(watched.blocked(began.elapsed()));
+        }
         if is_last {
             return;
         }

@@ -14,7 +14,7 @@ use super::{Came, Command, Trouble};
 use crate::admin::ask;
 use crate::broker::status::BrokerStatus;
 use crate::dead_letters::WaitsFor;
-use crate::status::{RunningStatus, Status};
+use crate::status::{BlockedThread, IntakeWait, LayerWait, RunningStatus, Status};
 
 #[derive(Serialize)]
 struct Json {
@@ -78,7 +78,7 @@ fn print(status: &Status, printed: &mut Printed) {
         status.reasons.iter().for_each(|reason| printed.field("because", &reason.to_string()));
     }
     if let Some(running) = &status.running {
-        in_flight(running, printed);
+        in_flight(running, status.at_ms, printed);
     }
     kept(status, printed);
     if let Some(running) = &status.running {
@@ -87,7 +87,7 @@ fn print(status: &Status, printed: &mut Printed) {
     closed(status, printed);
 }
 
-fn in_flight(running: &RunningStatus, printed: &mut Printed) {
+fn in_flight(running: &RunningStatus, now_ms: u64, printed: &mut Printed) {
     let RunningStatus { in_flight, in_flight_bytes, in_flight_most, in_flight_bytes_most, .. } =
         running;
     let now = format!("{}, {}", count(*in_flight, "record"), bytes(*in_flight_bytes));
@@ -95,6 +95,25 @@ fn in_flight(running: &RunningStatus, printed: &mut Printed) {
     printed.field("in flight", &format!("{now} {most}"));
     if let Some(lag) = running.lag {
         printed.field("lag", &count(lag, "record"));
+    }
+    waits(running, now_ms, printed);
+}
+
+/// What waits while the service may be ready.
+fn waits(running: &RunningStatus, now_ms: u64, printed: &mut Printed) {
+    if let Some(IntakeWait { waiting, room_in, since_ms, .. }) = running.intake {
+        let since = time_and_age(since_ms, now_ms);
+        let waiting = count(waiting, "message");
+        printed.field("intake", &format!("{waiting} for room in {room_in}, since {since}"));
+    }
+    if let Some(LayerWait { waiting, since_ms, .. }) = running.in_layers {
+        let since = time_and_age(since_ms, now_ms);
+        printed.field("in layers", &format!("{}, since {since}", count(waiting, "delivery")));
+    }
+    for BlockedThread { handler, key, since_ms, .. } in &running.blocked {
+        let of = key.as_deref().map(|key| format!(" (key {})", plain(key))).unwrap_or_default();
+        let since = time_and_age(*since_ms, now_ms);
+        printed.field("blocked", &format!("a thread, by {}{of}, since {since}", plain(handler)));
     }
 }
 
@@ -113,6 +132,9 @@ fn kept(status: &Status, printed: &mut Printed) {
         None => kept.held.to_string(),
     };
     printed.field("held", &held);
+    if kept.released > 0 {
+        printed.field("released", &format!("{} of these, worked off in order", kept.released));
+    }
     printed.field("kept", &format!("{} in all of these", bytes(kept.bytes)));
     printed.field("invalid", &count(kept.invalid, "record"));
     let types = kept.unhandled_by_type.iter();

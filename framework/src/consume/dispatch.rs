@@ -17,6 +17,7 @@ use crate::outcome::{Cancel, Outcome, Send as Message, StateChange};
 use crate::queue::Queue;
 use crate::store::{How, Reader, StateTouch, StoredState};
 use crate::stream::Key;
+use crate::vitals::Vitals;
 use crate::watchdog::Watch;
 use crate::wiring::{Wired, Wiring};
 
@@ -90,6 +91,8 @@ pub(crate) struct Dispatcher {
     pub(crate) reader: Arc<dyn Reader>,
     pub(crate) clock: Clock,
     pub(crate) watch: Watch,
+    /// Where what waits in a layer is noted.
+    pub(crate) vitals: Arc<Vitals>,
     /// What a message that is sent may have.
     pub(crate) limits: MessageLimits,
     /// Counts what handlers write.

@@ -110,7 +110,26 @@ pub enum IntakeError {
     Store(#[from] StoreError),
 }
 
+/// How many messages wait to be taken in.
+#[derive(Clone, Debug)]
+pub(crate) struct Arrivals {
+    places: Arc<Semaphore>,
+    places_max: usize,
+}
+
+impl Arrivals {
+    /// How many at this moment.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.places_max.saturating_sub(self.places.available_permits()) as u64
+    }
+}
+
 impl Producer {
+    /// How many messages wait to be taken in.
+    pub(crate) fn waiting(&self) -> Arrivals {
+        Arrivals { places: Arc::clone(&self.places), places_max: self.waiting_max }
+    }
+
     pub(crate) fn new(limits: &Limits, reader: Arc<dyn Reader>, read_back: Arc<ReadBack>) -> Self {
         let waiting_max = limits.intake_max;
         Producer {

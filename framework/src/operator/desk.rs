@@ -10,6 +10,7 @@ use crate::broker::Broker;
 use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
 use crate::dead_letters::Components;
+use crate::intake::Arrivals;
 use crate::service::Counts;
 use crate::store::Reader;
 use crate::vitals::Vitals;
@@ -50,4 +51,6 @@ pub(crate) struct Live {
     /// How many messages are committed and not confirmed by the broker; the store hears of a
     /// confirmation with the next commit.
     pub(crate) open: watch::Receiver<usize>,
+    /// How many messages wait to be taken in.
+    pub(crate) arrivals: Arrivals,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Setting;
 use super::start::Lines;
 use crate::broker::Consumer;
-use crate::clock::Now;
+use crate::clock::{Clock, Now, millis};
 use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::decode::Decoder;
@@ -14,9 +14,11 @@ use crate::consume::probation::Probation;
 use crate::message::json::ReadBack;
 use crate::policy::OnFailure;
 use crate::queue::Queue;
+use crate::status::BlockedThread;
 use crate::store::{Kept, Reader, Recovered};
 use crate::tasks::Tasks;
-use crate::watchdog::{self, Watchdog};
+use crate::vitals::Vitals;
+use crate::watchdog::{self, Blocked, Watchdog};
 use crate::wiring::Wiring;
 
 /// What a consume loop is made of.
@@ -46,6 +48,7 @@ impl Consume {
         }
         // Whoever waits for the service to settle sees what is left to do before it has begun.
         lines.vitals.live.send_replace(lanes.live());
+        let watchdog = watch(&clock, &lines.vitals);
         Consume {
             wiring,
             consumer,
@@ -69,10 +72,24 @@ impl Consume {
             tasks: Tasks::new(),
             probation,
             read_back,
-            watchdog: Watchdog::start(watchdog::Setting::default()),
+            watchdog,
             state: Default::default(),
         }
     }
+}
+
+/// A watchdog that notes which handlers hold their threads.
+fn watch(clock: &Clock, vitals: &Arc<Vitals>) -> Watchdog {
+    let (clock, vitals) = (clock.clone(), Arc::clone(vitals));
+    Watchdog::start(watchdog::Setting::default(), move |blocked| {
+        let now_ms = clock.now_ms();
+        let one = |Blocked { handler, key, held }| BlockedThread {
+            handler,
+            key,
+            since_ms: now_ms.saturating_sub(millis(held)),
+        };
+        vitals.waits.set_blocked(blocked.into_iter().map(one).collect());
+    })
 }
 
 /// Puts a kept delivery into its lane. Start-up has refused a store with one of a handler that

@@ -18,7 +18,7 @@ use crate::consume::probation::Probation;
 use crate::dead_letters::Components;
 use crate::due::Due;
 use crate::failure::RunError;
-use crate::intake::{Intake, Producer};
+use crate::intake::{Arrivals, Intake, Producer};
 use crate::marks::{self, Marks, Suspects};
 use crate::message::json::ReadBack;
 use crate::operator::{self, Desk, Live, Requests};
@@ -208,16 +208,15 @@ impl Ground {
         let unsent = std::mem::take(&mut self.recovered.outbox);
         let unsent_bytes = unsent.iter().map(|row| row.bytes()).sum();
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
-        let desk = self.desk(&lines);
         let rows = Queue::new(QUEUE_MAX + unsent.len());
         let read_back = Arc::new(ReadBack::new(self.setting.sampling));
         let (limits, reader) = (&self.setting.limits, Arc::clone(&self.reader));
         let producer = Producer::new(limits, reader, Arc::clone(&read_back));
+        let desk = self.desk(&lines, producer.waiting());
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
         lines.counts.outbox().begin(unsent.len());
         rows.push(unsent)?;
-
         let timer = self.timer(&lines);
         let committer = Committer {
             store: self.store,
@@ -242,6 +241,8 @@ impl Ground {
             outbox_max: self.setting.limits.outbox_max,
             totals: lines.vitals.totals.subscribe(),
             timers_max: self.setting.limits.timers_max,
+            clock: self.setting.clock.clone(),
+            vitals: Arc::clone(&lines.vitals),
             stop: lines.stop.subscribe(),
         };
         let (name, reader) = (Arc::clone(&self.wiring.service), Arc::clone(&self.reader));
@@ -276,7 +277,7 @@ impl Ground {
 
 impl Ground {
     /// Where an operator's questions go.
-    fn desk(&self, lines: &Lines) -> Arc<Desk> {
+    fn desk(&self, lines: &Lines, arrivals: Arrivals) -> Arc<Desk> {
         let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
         Arc::new(Desk {
             service: Arc::clone(&self.wiring.service),
@@ -285,7 +286,7 @@ impl Ground {
             components: Components::of(&self.wiring),
             broker: Some(Arc::downgrade(&self.broker)),
             operate: Arc::new(lines.requests.clone()),
-            live: Some(Live { vitals, counts, open: lines.open.subscribe() }),
+            live: Some(Live { vitals, counts, open: lines.open.subscribe(), arrivals }),
         })
     }
 
@@ -344,8 +345,7 @@ async fn pass(
     });
     let entries: Vec<Entry> = passed.collect();
     if !entries.is_empty() {
-        let time_ms = clock.now_ms();
-        store.commit(&Batch { time_ms, entries, ..Batch::default() }).await?;
+        store.commit(&Batch { time_ms: clock.now_ms(), entries, ..Batch::default() }).await?;
     }
     Ok(())
 }

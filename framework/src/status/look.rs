@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{
-    Closed, HandlerStatus, KeptStatus, Readiness, Reason, RunningStatus, Status, TimerStatus,
-    closed_by,
+    Closed, HandlerStatus, IntakeWait, KeptStatus, Readiness, Reason, RunningStatus, Status,
+    TimerStatus, closed_by,
 };
-use crate::dead_letters::Lanes;
+use crate::dead_letters::{Lanes, WaitsFor};
 use crate::operator::{Desk, Live, OperatorError};
 use crate::store::Totals;
 use crate::vitals::Vitals;
@@ -60,6 +60,7 @@ impl Desk {
             bytes,
             oldest_held_ms: lanes.held().map(|kept| kept.since_ms).min(),
             dead_by_handler,
+            released: released(&lanes),
             closed: closed(&lanes),
             invalid,
             unhandled,
@@ -86,6 +87,11 @@ impl Desk {
 
 /// How many messages that no handler takes are looked at in one go.
 const PAGE: usize = 1_024;
+
+/// How many are held that nothing holds up any more.
+fn released(lanes: &Lanes) -> u64 {
+    lanes.held().filter(|kept| lanes.hold(kept).waits_for == WaitsFor::Turn).count() as u64
+}
 
 /// What closes lanes, those that hold up most first.
 fn closed(lanes: &Lanes) -> Vec<Closed> {
@@ -149,7 +155,17 @@ impl Live {
             held: counts.held(),
             handlers: self.handlers(),
             lag: counts.lag(),
+            intake: self.intake(),
+            in_layers: vitals.waits.layers_wait(),
+            blocked: vitals.waits.blocked(),
         }
+    }
+
+    /// What messages from outside wait for, if some do.
+    fn intake(&self) -> Option<IntakeWait> {
+        let (room_in, since_ms) = self.vitals.waits.intake_waits()?;
+        let waiting = self.arrivals.waiting();
+        (waiting > 0).then_some(IntakeWait { waiting, room_in, since_ms })
     }
 
     fn handlers(&self) -> BTreeMap<Arc<str>, HandlerStatus> {

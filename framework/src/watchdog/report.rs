@@ -32,6 +32,15 @@ pub(super) struct Report {
     pub(super) after: Duration,
 }
 
+/// A handler that holds its thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Blocked {
+    pub(crate) handler: Arc<str>,
+    pub(crate) key: Option<Key>,
+    /// For how long.
+    pub(crate) held: Duration,
+}
+
 /// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Event {
@@ -71,6 +80,18 @@ impl Watched {
             }
         }
         reports
+    }
+}
+
+impl Watched {
+    /// Those that hold their threads now, as they were reported.
+    pub(super) fn blocked(&self, now: Duration) -> Vec<Blocked> {
+        let reported = self.known.iter().filter(|known| known.is_reported);
+        let blocked = |known: &Known| {
+            let Poll { handler, key, .. } = known.poll.clone();
+            Blocked { handler, key, held: now.saturating_sub(known.since) }
+        };
+        reported.map(blocked).collect()
     }
 }
 

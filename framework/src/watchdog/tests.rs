@@ -96,7 +96,7 @@ async fn a_watched_future_gives_its_value_and_a_panic_leaves_no_poll_behind() {
     use futures::FutureExt;
     use std::panic::AssertUnwindSafe;
 
-    let watchdog = Watchdog::start(Setting::default());
+    let watchdog = Watchdog::start(Setting::default(), |_| ());
     let (watch, handler): (Watch, Arc<str>) = (watchdog.watch(), "deposit".into());
     let yields = async {
         tokio::task::yield_now().await;
@@ -111,7 +111,7 @@ async fn a_watched_future_gives_its_value_and_a_panic_leaves_no_poll_behind() {
 
 #[test]
 fn a_dropped_watchdog_has_no_thread_any_more() {
-    let watchdog = Watchdog::start(Setting::default());
+    let watchdog = Watchdog::start(Setting::default(), |_| ());
     assert!(watchdog.thread.is_some());
     let slots: Weak<Slots> = Arc::downgrade(&watchdog.watch.0);
     drop(watchdog);

@@ -36,6 +36,7 @@ mod random_crashes_lose_and_double_nothing;
 mod records_of_others_are_handled_or_stored;
 mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;
+mod status_tells_what_a_ready_service_waits_for;
 mod the_broker_says_who_reads_a_topic_and_how_far_behind;
 mod the_data_belong_to_one_process_and_its_owner;
 mod the_same_seed_gives_the_same_trace;

@@ -16,7 +16,6 @@ use futures::FutureExt;
 use tower::ServiceExt;
 
 use super::{Dispatcher, said};
-use crate::clock::Clock;
 use crate::consume::lane::Job;
 use crate::delivery::{Begun, Delivery};
 use crate::error::{BoxError, HandlerError};
@@ -62,7 +61,7 @@ pub(super) async fn attempt(
     let call = handling(async { handler.service.clone().oneshot(delivery).await });
     let caught = AssertUnwindSafe(call).catch_unwind();
     let watched = dispatcher.watch.over(&handler.name, job.envelope.key.as_ref(), caught);
-    match in_time(&dispatcher.clock, policy.timeout, begun.as_deref(), watched).await {
+    match in_time(dispatcher, policy.timeout, begun.as_deref(), watched).await {
         Some(Ok(Ok(outcome))) => {
             let within = dispatcher.limits.check_outcome(&outcome);
             within.map(|()| outcome).map_err(|error| (How::FailedForGood, said::errors(&error)))
@@ -77,7 +76,7 @@ pub(super) async fn attempt(
 /// waits in a layer has its time still before it. What panics when it is dropped then is caught as
 /// well: the attempt has failed already.
 async fn in_time<F: Future>(
-    clock: &Clock,
+    dispatcher: &Dispatcher,
     limit: Duration,
     begun: Option<&Begun>,
     call: F,
@@ -88,12 +87,12 @@ async fn in_time<F: Future>(
         None => Poll::Pending,
     };
     let early = match begun {
-        Some(begun) => before_it_begins(begun, &mut poll).await,
+        Some(begun) => before_it_begins(dispatcher, begun, &mut poll).await,
         None => None,
     };
     let output = match early {
         Some(output) => Some(output),
-        None => clock.timeout(limit, poll_fn(poll)).await,
+        None => dispatcher.clock.timeout(limit, poll_fn(poll)).await,
     };
     drop(catch_unwind(AssertUnwindSafe(|| call.set(None))));
     output
@@ -101,15 +100,21 @@ async fn in_time<F: Future>(
 
 /// Polls a call until the handler itself has begun; what the call gives if it is done by then.
 async fn before_it_begins<T>(
+    dispatcher: &Dispatcher,
     begun: &Begun,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> Option<T> {
+    let mut waiting = None;
     poll_fn(|context| {
         begun.watch(context);
         match poll(context) {
             Poll::Ready(output) => Poll::Ready(Some(output)),
             Poll::Pending if begun.is_begun() => Poll::Ready(None),
-            Poll::Pending => Poll::Pending,
+            Poll::Pending => {
+                let waits = &dispatcher.vitals.waits;
+                waiting.get_or_insert_with(|| waits.in_layer(dispatcher.clock.now_ms()));
+                Poll::Pending
+            }
         }
     })
     .await
