@@ -125,8 +125,9 @@ pub trait Broker: Send + Sync + 'static {
 /// The reading side of a subscription.
 #[async_trait]
 pub trait Consumer: Send {
-    /// Waits for records and returns them: at least one, at most `records_max`, and no more than
-    /// `bytes_max` bytes of them unless the first alone is larger. Each partition's come in order.
+    /// Waits for records and returns them: at least one, unless there is a [loss](Self::lost) to
+    /// tell, at most `records_max`, and no more than `bytes_max` bytes of them unless the first
+    /// alone is larger. Each partition's come in order.
     ///
     /// Cancellation safe: a call that is dropped has taken nothing.
     async fn fetch(
@@ -142,8 +143,17 @@ pub trait Consumer: Send {
     /// there any more, or below the cursor.
     fn starts(&self) -> Vec<(Arc<PartitionId>, u64)>;
 
-    /// What the broker could not provide of what the subscription asked for.
-    fn lost(&self) -> Vec<Lost>;
+    /// What the broker could not provide of what the subscription asked for, at its start and
+    /// since: taken, so that each loss is told once. One that a fetch has met is told here before
+    /// the records behind it are handed over, or with them; where none are, the fetch returns
+    /// without any.
+    fn lost(&mut self) -> Vec<Lost>;
+
+    /// Hands over no more of a partition until it is resumed; the others go on.
+    fn pause(&mut self, partition: &PartitionId);
+
+    /// Goes on with a partition where it was paused.
+    fn resume(&mut self, partition: &PartitionId);
 }
 
 /// The writing side.

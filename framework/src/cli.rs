@@ -13,6 +13,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 // The commands: a file each, and a line in the list below.
 mod letters;
 mod status;
+mod streams;
 mod topics;
 
 // What they have in common.
@@ -58,6 +59,9 @@ commands! {
     /// What a service could not handle: look at it, replay it, discard it
     #[command(after_help = "Example: endwise dead-letters list endwise-data/bank")]
     DeadLetters(letters::Args),
+    /// Streams of which nothing more is taken, since too much of them never came
+    #[command(after_help = "Example: endwise streams list endwise-data")]
+    Streams(streams::Args),
 }
 
 /// Looks after services that are built with Endwise.

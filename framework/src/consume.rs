@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::message::json::ReadBack;
 use crate::operator::Requests;
 use crate::queue::Queue;
+use crate::store::limits::RUNS_MAX;
 use crate::store::{Reader, Totals, Verdict};
 use crate::tasks::Tasks;
 use crate::vitals::Vitals;
@@ -32,6 +33,7 @@ mod drain;
 mod failed_line;
 mod finish;
 mod keep;
+pub(crate) mod parked;
 pub(crate) mod probation;
 mod requests;
 mod room;
@@ -44,6 +46,7 @@ pub use decode::Invalid;
 use dispatch::{Dispatcher, Ran};
 use drain::Drain;
 use lane::{Lanes, Run};
+use parked::Parked;
 use probation::Probation;
 use requests::Open;
 
@@ -56,6 +59,7 @@ pub(crate) struct Consume {
     pub(crate) seed: u64,
     pub(crate) limits: Limits,
     pub(crate) admit: Admit,
+    pub(crate) parked: Parked,
     pub(crate) decoder: Decoder,
     pub(crate) lanes: Lanes,
     pub(crate) ended: Queue<Ran>,
@@ -106,6 +110,17 @@ pub(crate) struct InFlight {
     warned: unhandled::Warned,
 }
 
+/// Records that are fetched at a time and may be in flight, at most, whatever is set: each may be
+/// a hole in what is settled of its stream and its partition.
+pub(crate) const FETCH_MAX: usize = 4_096;
+pub(crate) const IN_FLIGHT_MAX: usize = 32_768;
+
+/// The runs that a stream may have, as far as what is in flight leaves room for them in the store.
+pub(crate) fn runs_max(limits: &Limits) -> usize {
+    let open = limits.in_flight_max.min(IN_FLIGHT_MAX) + limits.fetch_max.min(FETCH_MAX);
+    RUNS_MAX - open
+}
+
 /// How often the loop looks for slow lanes while nothing can be fetched, in milliseconds.
 const SLOW_LOOK_MS: u64 = 1_000;
 
@@ -137,8 +152,15 @@ impl Consume {
                 ended = self.ended.take(usize::MAX) => self.on_ended(ended)?,
                 Some(task) = self.tasks.ended() => task??,
                 requests = self.requests.take(usize::MAX) => self.on_requests(requests)?,
-                records = self.consumer.fetch(self.limits.fetch_max, self.limits.fetch_bytes_max),
-                    if may_fetch => self.on_records(records?)?,
+                records = self.consumer.fetch(
+                    self.limits.fetch_max.min(FETCH_MAX), self.limits.fetch_bytes_max,
+                ), if may_fetch => {
+                    let records = records?;
+                    for lost in self.consumer.lost() {
+                        self.on_lost(lost)?;
+                    }
+                    self.on_records(records)?;
+                }
                 // The senders live as long as this loop; an error here would only spin.
                 _ = self.open.changed(), if is_held_up => {}
                 _ = self.totals.changed(), if is_held_up => {}
@@ -257,7 +279,7 @@ impl Consume {
                 Ticket::Asked(answer) => self.on_answer(answer, verdict),
                 _ if verdict == Verdict::Applied => {}
                 Ticket::Record => {}
-                Ticket::NotMine(at) => self.settle_again(at, refused, 0)?,
+                Ticket::NotMine(at, _) => self.settle_again(at, refused, 0)?,
                 Ticket::Copy(at, tries) => self.settle_again(at, refused, tries)?,
             }
         }

@@ -32,6 +32,8 @@ pub struct Envelope {
     pub digest: Option<u128>,
     /// All headers, CloudEvents attributes among them.
     pub headers: Headers,
+    /// When its sender committed it, milliseconds since 1970; 0 if that is not known.
+    pub time_ms: u64,
     /// The body, JSON.
     pub body: Bytes,
 }

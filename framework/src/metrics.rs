@@ -38,7 +38,7 @@ impl Count {
 }
 
 /// The names of what is counted, with what they mean.
-const COUNTS: [(&str, &str); 10] = [
+const COUNTS: [(&str, &str); 13] = [
     (ACCEPTED, "Messages that were taken in from outside."),
     (FETCHED, "Records that came from the broker."),
     (DUPLICATES, "Records that were a further copy of a message, and had no effect."),
@@ -49,6 +49,9 @@ const COUNTS: [(&str, &str); 10] = [
     (HANDLED, "Effects that became durable."),
     (RETRIED, "Attempts that failed and are made again."),
     (DEAD, "Deliveries that became dead letters."),
+    (LOST, "Records that the broker has lost before they were handled."),
+    (MISMATCHED, "Records of a known position with another content."),
+    (DROPPED, "Records that the embedded broker dropped from a topic that nobody reads."),
 ];
 
 pub(crate) const ACCEPTED: &str = "endwise_accepted_total";
@@ -61,6 +64,16 @@ pub(crate) const HELD: &str = "endwise_held_total";
 pub(crate) const HANDLED: &str = "endwise_handled_total";
 pub(crate) const RETRIED: &str = "endwise_retried_total";
 pub(crate) const DEAD: &str = "endwise_dead_total";
+pub(crate) const LOST: &str = "endwise_lost_total";
+pub(crate) const MISMATCHED: &str = "endwise_mismatched_total";
+const DROPPED: &str = "endwise_broker_dropped_total";
+
+/// The counter of the records that an embedded broker drops from a topic. It has no service: its
+/// label is the topic.
+pub(crate) fn dropped(topic: &Arc<str>) -> Counter {
+    describe();
+    metrics::counter!(DROPPED, vec![Label::new("topic", Arc::clone(topic))])
+}
 
 /// The names of what there is at the moment, with what they mean.
 const GAUGES: [(&str, &str); 10] = [

@@ -37,6 +37,9 @@ pub(crate) enum Act {
     DiscardInvalid(Vec<u64>),
     /// Take messages off the list of those that no handler takes.
     DiscardUnhandled(Vec<u64>),
+    /// Take the holes of a stream, by its name, for lost. One answer: whether there is such a
+    /// stream.
+    AcceptLost(String),
 }
 
 /// Carries out what an operator asks: a running service, or a store that no service has open.
@@ -62,6 +65,9 @@ pub enum OperatorError {
         /// How many may wait.
         max: usize,
     },
+    /// Only a running service can do it: its broker may still have what is missing.
+    #[error("only a running service can do that: start it, and ask again")]
+    NotRunning,
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -141,6 +141,16 @@ impl Service {
         DeadLetters { desk: Arc::clone(&self.desk) }
     }
 
+    /// Takes the holes of a stream for lost: sequences that never came, below the highest that did.
+    /// The remedy for a stream of which nothing more is taken ([`Reason::StreamFull`]). What comes
+    /// of them later counts as a copy. `false` if nothing was ever received of a stream of that
+    /// name (`SERVICE/STORE/EPOCH/TOPIC/SLOT`, as the status says it).
+    ///
+    /// [`Reason::StreamFull`]: crate::status::Reason::StreamFull
+    pub async fn accept_lost(&self, stream: &str) -> Result<bool, OperatorError> {
+        self.desk.accept_lost(stream).await
+    }
+
     /// Whether it takes messages in and handles them now, or why not.
     pub fn ready(&self) -> Readiness {
         self.desk.ready()

@@ -29,7 +29,7 @@ pub struct Readiness {
 }
 
 /// Why a service is not ready.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
@@ -48,6 +48,8 @@ pub enum Reason {
     TimersFull,
     /// So many messages wait for the broker that none is handled or taken in.
     OutboxFull,
+    /// Nothing more is taken of a stream: it has as many holes as one may have.
+    StreamFull(FullStream),
     /// The broker has no room for what is to be published: it waits until there is some.
     BrokerFull,
     /// The store has no room.
@@ -102,6 +104,12 @@ impl fmt::Display for Reason {
                 f.write_str("so many messages wait for their time that none is taken in or handled")
             }
             Reason::OutboxFull => f.write_str("the broker does not take its messages fast enough"),
+            Reason::StreamFull(FullStream { stream, holes, waiting }) => write!(
+                f,
+                "nothing more is taken of stream {stream}: {holes} runs of its messages never \
+                 came, and {waiting} messages and all behind them wait; find out why, or take them \
+                 for lost (endwise streams accept-lost)"
+            ),
             Reason::BrokerFull => f.write_str(
                 "the broker has no room for what it sends: let the services run that it waits \
                  for, raise its disk limit, or make room on its disk",
@@ -231,6 +239,28 @@ pub struct RunningStatus {
     /// that are left.
     #[serde(default)]
     pub blocked: Vec<BlockedThread>,
+    /// Records that the broker had lost before they were handled, since the start.
+    #[serde(default)]
+    pub lost: u64,
+    /// Records of a known position with another content, since the start: they are on the list of
+    /// the records that are no message.
+    #[serde(default)]
+    pub mismatched: u64,
+    /// Streams of which nothing more is taken.
+    #[serde(default)]
+    pub full_streams: Vec<FullStream>,
+}
+
+/// A stream that has as many holes as one may have: nothing more of it is taken.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct FullStream {
+    /// The stream, as text: `SERVICE/STORE/EPOCH/TOPIC/SLOT`.
+    pub stream: Arc<str>,
+    /// Its holes: runs of sequences that never came.
+    pub holes: u64,
+    /// Its messages that were fetched and wait.
+    pub waiting: u64,
 }
 
 /// What a handler has done since the start.

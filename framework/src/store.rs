@@ -62,6 +62,8 @@ pub struct Batch {
     pub entries: Vec<Entry>,
     /// Streams of the outbox and the sequence through which the broker has confirmed them.
     pub confirmed: Vec<(Arc<StreamId>, u64)>,
+    /// Streams that others send, and the latest commit time among the messages of this batch.
+    pub times: Vec<(Arc<StreamId>, u64)>,
 }
 
 /// One outcome in a batch.
@@ -172,6 +174,13 @@ pub enum Subject {
         /// The name.
         name: Arc<str>,
     },
+    /// Sequences of a stream that never came, and are taken for lost: runs, first and last each.
+    HolesPassed {
+        /// The stream.
+        stream: Arc<StreamId>,
+        /// The runs.
+        runs: Vec<(u64, u64)>,
+    },
     /// A message from outside: from this source and with this number, if it has one.
     Intake {
         /// Source and number.
@@ -243,13 +252,6 @@ pub struct OutboxRow {
     pub body: Bytes,
 }
 
-impl OutboxRow {
-    /// Bytes of its headers and body.
-    pub(crate) fn bytes(&self) -> usize {
-        self.body.len() + self.headers.as_bytes().len()
-    }
-}
-
 /// The handling that sent a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cause {
@@ -281,6 +283,8 @@ pub struct Recovered {
     pub sent: Vec<(Arc<StreamId>, u64)>,
     /// What the service has settled of each stream.
     pub inbox: Vec<(Arc<StreamId>, Ranges)>,
+    /// The latest commit time among the settled messages of each stream, milliseconds since 1970.
+    pub times: Vec<(Arc<StreamId>, u64)>,
     /// Positions of which some handlers are done or kept, with those that are neither.
     pub pending: Vec<(Position, Vec<Arc<str>>)>,
     /// The offsets that are done in each partition.

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
+use crate::status::FullStream;
 use crate::store::Totals;
 
 mod waits;
@@ -31,6 +32,8 @@ pub(crate) struct Vitals {
     pub(crate) outbox_full: Flag,
     /// The broker has no room for what is to be published: the relay tries again until it has.
     pub(crate) broker_full: Flag,
+    /// Streams of which nothing more is taken: they have as many holes as one may have.
+    pub(crate) full_streams: watch::Sender<Vec<FullStream>>,
     /// Bytes of the messages that are committed and that the broker has not confirmed.
     pub(crate) outbox_bytes: Level,
     /// Messages that ran when the process died, and run alone now before anything else does.

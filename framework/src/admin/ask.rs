@@ -14,6 +14,7 @@ pub(crate) mod broker;
 pub(crate) mod dead_letters;
 pub(crate) mod invalid;
 pub(crate) mod status;
+pub(crate) mod streams;
 pub(crate) mod unhandled;
 
 /// How many items one answer has at most.
@@ -49,6 +50,7 @@ macro_rules! questions {
 
 questions! {
     status::Ask,
+    streams::AcceptLost,
     broker::Ask,
     dead_letters::List,
     dead_letters::Count,

@@ -57,7 +57,7 @@ impl Refusal {
 impl From<OperatorError> for Refusal {
     fn from(error: OperatorError) -> Self {
         let kind = match error {
-            OperatorError::Ended => Trouble::Ended,
+            OperatorError::Ended | OperatorError::NotRunning => Trouble::Ended,
             OperatorError::Busy { .. } => Trouble::Busy,
             OperatorError::Store(_) => Trouble::Store,
         };

@@ -48,6 +48,7 @@ use crate::journal::{Disk, RealDisk};
 use crate::stream::PartitionId;
 
 mod consumer;
+mod drops;
 mod error;
 mod frame;
 mod frames;

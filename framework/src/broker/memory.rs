@@ -1,6 +1,6 @@
 //! A broker in memory, for tests: everything is there, nothing outlives the process.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
@@ -13,6 +13,8 @@ use crate::clock::Clock;
 use crate::committed::Committed;
 use crate::envelope::Headers;
 use crate::stream::{PartitionId, Ranges};
+
+mod loss;
 
 /// A broker in memory. A clone is the same broker.
 #[derive(Clone, Debug)]
@@ -35,7 +37,17 @@ struct Topics {
 #[derive(Debug)]
 struct Partition {
     id: Arc<PartitionId>,
+    /// The offset of the first record that is there.
+    first: u64,
     records: Vec<Publication>,
+}
+
+impl Partition {
+    fn new(topic: &Arc<str>, incarnation: u64, partition: u32) -> Self {
+        let (cluster, topic) = ("memory".into(), Arc::clone(topic));
+        let id = PartitionId { cluster, topic, incarnation, partition };
+        Partition { id: Arc::new(id), first: 0, records: Vec::new() }
+    }
 }
 
 /// How far one consumer is.
@@ -89,12 +101,13 @@ impl MemoryBroker {
     pub fn is_settled(&self) -> bool {
         let topics = self.lock();
         let settled = |reading: &Reading| {
-            reading
-                .partitions
-                .iter()
-                .all(|(id, settled)| topics.len_of(id) == Some(settled.next_missing(0)))
+            let mut read = reading.partitions.iter();
+            read.all(|(id, settled)| topics.unsettled(id, settled) == 0)
         };
-        topics.consumers.values().all(settled)
+        // One that was made anew is settled once its consumer has found that out.
+        let is_known =
+            |reading: &Reading| reading.partitions.keys().all(|id| topics.partition(id).is_some());
+        topics.consumers.values().all(|reading| settled(reading) && is_known(reading))
     }
 
     /// How many records of a topic a consumer has not settled.
@@ -102,9 +115,7 @@ impl MemoryBroker {
         let topics = self.lock();
         let Some(reading) = topics.consumers.get(consumer) else { return 0 };
         let of_topic = reading.partitions.iter().filter(|(id, _)| &*id.topic == topic);
-        of_topic
-            .map(|(id, settled)| topics.len_of(id).unwrap_or(0).saturating_sub(settled.len()))
-            .sum()
+        of_topic.map(|(id, settled)| topics.unsettled(id, settled)).sum()
     }
 
     /// A receiver that wakes whenever something is published or settled.
@@ -125,16 +136,8 @@ impl MemoryBroker {
 impl Topics {
     fn topic(&mut self, name: &Arc<str>) -> &mut Vec<Partition> {
         let count = self.partitions_per_topic;
-        self.topics.entry(Arc::clone(name)).or_insert_with(|| {
-            let id = |partition| PartitionId {
-                cluster: "memory".into(),
-                topic: Arc::clone(name),
-                incarnation: 1,
-                partition,
-            };
-            let empty = |n| Partition { id: Arc::new(id(n)), records: Vec::new() };
-            (0..count).map(empty).collect()
-        })
+        let made = || (0..count).map(|number| Partition::new(name, 1, number)).collect();
+        self.topics.entry(Arc::clone(name)).or_insert_with(made)
     }
 
     fn append(&mut self, publication: Publication) {
@@ -147,11 +150,14 @@ impl Topics {
     }
 
     fn partition(&self, id: &PartitionId) -> Option<&Partition> {
-        self.topics.get(&id.topic)?.get(id.partition as usize)
+        let now = self.topics.get(&id.topic)?.get(id.partition as usize);
+        now.filter(|partition| *partition.id == *id)
     }
 
-    fn len_of(&self, id: &PartitionId) -> Option<u64> {
-        self.partition(id).map(|partition| partition.records.len() as u64)
+    /// How many records of a partition are there and not settled.
+    fn unsettled(&self, id: &PartitionId, settled: &Ranges) -> u64 {
+        let Some(partition) = self.partition(id) else { return 0 };
+        partition.records.len() as u64 - settled.count_from(partition.first)
     }
 }
 
@@ -165,11 +171,19 @@ impl Broker for MemoryBroker {
         let number = topics.next_subscription;
         topics.next_subscription += 1;
         let mut reading = Reading { subscription: number, ..Reading::default() };
-        let mut positions = VecDeque::new();
+        let (mut positions, mut lost) = (VecDeque::new(), Vec::new());
         for name in &subscription.topics {
             for partition in topics.topic(name) {
                 let cursor = subscription.cursors.iter().find(|(id, _)| *id == *partition.id);
-                let from = cursor.map_or(0, |&(_, offset)| offset);
+                let from = match cursor {
+                    Some(&(_, cursor)) if cursor < partition.first => {
+                        let id = PartitionId::clone(&partition.id);
+                        lost.push(Lost { partition: id, first: cursor, next: partition.first });
+                        partition.first
+                    }
+                    Some(&(_, cursor)) => cursor,
+                    None => partition.first,
+                };
                 let mut settled = Ranges::default();
                 if from > 0 {
                     settled.insert_run(0, from - 1);
@@ -178,13 +192,25 @@ impl Broker for MemoryBroker {
                 positions.push_back((Arc::clone(&partition.id), from));
             }
         }
+        for (id, cursor) in &subscription.cursors {
+            // Of one that was made anew nobody knows how much there was.
+            if subscription.topics.contains(&id.topic) && topics.partition(id).is_none() {
+                tracing::warn!(
+                    target: "endwise::broker", consumer = &*subscription.consumer, partition = %id,
+                    cursor, "this broker has no such partition",
+                );
+            }
+        }
         topics.consumers.insert(Arc::clone(&subscription.consumer), reading);
         drop(topics);
         self.announce();
         let changed = self.changed.subscribe();
         let (broker, name) = (self.clone(), subscription.consumer);
         let starts = positions.iter().cloned().collect();
-        Ok(Box::new(MemoryConsumer { broker, name, number, positions, starts, changed }))
+        let paused = BTreeSet::new();
+        let consumer =
+            MemoryConsumer { broker, name, number, positions, starts, changed, lost, paused };
+        Ok(Box::new(consumer))
     }
 
     async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
@@ -204,9 +230,7 @@ impl Broker for MemoryBroker {
 
     fn lag(&self, consumer: &str) -> Option<u64> {
         let topics = self.lock();
-        let unsettled = |(id, settled): (&Arc<PartitionId>, &Ranges)| {
-            topics.len_of(id).unwrap_or(0).saturating_sub(settled.len())
-        };
+        let unsettled = |(id, settled): (&Arc<PartitionId>, &Ranges)| topics.unsettled(id, settled);
         Some(topics.consumers.get(consumer)?.partitions.iter().map(unsettled).sum())
     }
 
@@ -236,18 +260,26 @@ struct MemoryConsumer {
     positions: VecDeque<(Arc<PartitionId>, u64)>,
     starts: Vec<(Arc<PartitionId>, u64)>,
     changed: watch::Receiver<u64>,
+    /// What was lost and is not told yet.
+    lost: Vec<Lost>,
+    paused: BTreeSet<PartitionId>,
 }
 
 impl MemoryConsumer {
     fn take(&mut self, records_max: usize, bytes_max: usize) -> Result<Vec<Record>, BrokerError> {
-        let topics = self.broker.lock();
+        let broker = self.broker.clone();
+        let mut topics = broker.lock();
         if topics.consumers.get(&self.name).map(|r| r.subscription) != Some(self.number) {
             return Err(BrokerError::Closed("a second subscription of this name took over".into()));
         }
+        self.find_lost(&mut topics);
         let (mut records, mut bytes) = (Vec::new(), 0);
         for (id, offset) in &mut self.positions {
-            let all = topics.partition(id).map_or(&[][..], |partition| &partition.records);
-            for publication in all.iter().skip(usize::try_from(*offset).unwrap_or(usize::MAX)) {
+            let partition = topics.partition(id).filter(|_| !self.paused.contains(&**id));
+            let (first, all) =
+                partition.map_or((0, &[][..]), |found| (found.first, &found.records));
+            let read = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
+            for publication in all.iter().skip(read) {
                 let size = publication.headers.as_bytes().len() + publication.body.len();
                 if records.len() >= records_max || (bytes + size > bytes_max && bytes > 0) {
                     break;
@@ -260,6 +292,34 @@ impl MemoryConsumer {
         // Another partition comes first next time, so that none is starved.
         self.positions.rotate_left(1.min(self.positions.len()));
         Ok(records)
+    }
+}
+
+impl MemoryConsumer {
+    /// Goes on behind what is gone: below the first record, or with the partition that was made in
+    /// the place of another.
+    fn find_lost(&mut self, topics: &mut Topics) {
+        for (id, offset) in &mut self.positions {
+            let now = topics.topics.get(&id.topic);
+            let Some(now) = now.and_then(|topic| topic.get(id.partition as usize)) else {
+                continue;
+            };
+            let (first, now) = (now.first, Arc::clone(&now.id));
+            if now != *id {
+                if let Some(reading) = topics.consumers.get_mut(&self.name) {
+                    reading.partitions.remove(id);
+                    reading.partitions.insert(Arc::clone(&now), Ranges::default());
+                }
+                tracing::error!(
+                    target: "endwise::broker", consumer = &*self.name, was = %id, now = %now,
+                    read = *offset, "a partition was made anew: what was not read of it is lost",
+                );
+                (*id, *offset) = (now, first);
+            } else if *offset < first {
+                self.lost.push(Lost { partition: (**id).clone(), first: *offset, next: first });
+                *offset = first;
+            }
+        }
     }
 }
 
@@ -285,7 +345,7 @@ impl Consumer for MemoryConsumer {
         loop {
             self.changed.mark_unchanged();
             let records = self.take(records_max, bytes_max)?;
-            if !records.is_empty() {
+            if !records.is_empty() || !self.lost.is_empty() {
                 return Ok(records);
             }
             let gone = |_| BrokerError::Closed("it was dropped".into());
@@ -311,7 +371,16 @@ impl Consumer for MemoryConsumer {
         self.starts.clone()
     }
 
-    fn lost(&self) -> Vec<Lost> {
-        Vec::new()
+    fn lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn pause(&mut self, partition: &PartitionId) {
+        self.paused.insert(partition.clone());
+    }
+
+    fn resume(&mut self, partition: &PartitionId) {
+        self.paused.remove(partition);
+        self.broker.announce();
     }
 }

@@ -60,6 +60,10 @@ pub struct TopicStatus {
     /// Bytes of its newest records that are kept as long as nobody reads it; at the disk limit
     /// nothing is. `None` if somebody reads it, or where that is not known.
     pub kept_unread_bytes: Option<u64>,
+    /// Records that went although nobody was registered for the topic, the oldest first, since it
+    /// was made. 0 if somebody reads it, for then what went was settled.
+    #[serde(default)]
+    pub dropped: u64,
 }
 
 /// A consumer of a topic.

@@ -79,6 +79,8 @@ impl Offline {
         let (numbers, is_replay) = match act {
             Act::Replay(numbers) => (numbers, true),
             Act::Discard(numbers) => (numbers, false),
+            // Refused before.
+            Act::AcceptLost(_) => return Ok(Vec::new()),
             Act::DiscardInvalid(numbers) => {
                 let discard = |&number: &u64| Some(Subject::InvalidDiscarded { number });
                 return Ok(numbers.iter().map(discard).collect());
@@ -125,6 +127,9 @@ fn subject(found: KeptMessage, is_replay: bool) -> Option<Subject> {
 #[async_trait]
 impl Operate for Offline {
     async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
+        if matches!(act, Act::AcceptLost(_)) {
+            return Err(OperatorError::NotRunning);
+        }
         let subjects = self.subjects(&act).await?;
         let Some(mut open) = self.take() else { return Err(OperatorError::Busy { max: 1 }) };
         let verdicts = open.commit(&subjects, self.clock.now_ms()).await;

@@ -158,6 +158,16 @@ fn since_start(running: &RunningStatus, printed: &mut Printed) {
     let all =
         format!("accepted {accepted}, fetched {fetched}, duplicates {duplicates}, held {held}");
     printed.field("since start", &all);
+    if running.lost > 0 {
+        printed.field("lost", &format!("{} by the broker", count(running.lost, "record")));
+    }
+    if running.mismatched > 0 {
+        let records = count(running.mismatched, "record");
+        printed.field(
+            "mismatched",
+            &format!("{records} of a known position, on the list of invalid ones"),
+        );
+    }
     let number = |head| Column { head, width_max: 12, side: Side::Right };
     let name = Column { head: "HANDLER", width_max: 30, side: Side::Left };
     let mut table = Table::new([name, number("HANDLED"), number("RETRIED"), number("DEAD")]);

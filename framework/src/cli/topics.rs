@@ -113,7 +113,11 @@ fn unread(topic: &TopicStatus) -> Option<String> {
             Some(kept) => format!(": its newest {} are kept, older ones go", bytes(kept)),
             None => String::new(),
         };
-        styled(BAD, &format!("      read by nobody{kept}"))
+        let dropped = match topic.dropped {
+            0 => String::new(),
+            dropped => format!(", {dropped} went"),
+        };
+        styled(BAD, &format!("      read by nobody{kept}{dropped}"))
     })
 }
 
@@ -138,6 +142,7 @@ mod tests {
             oldest_ms: Some(0),
             readers: vec![reader],
             kept_unread_bytes: None,
+            dropped: 0,
         };
         let alone = TopicStatus {
             readers: Vec::new(),

@@ -19,6 +19,10 @@ pub(crate) enum Admission {
     Joined,
     /// It is settled, or will be by an outcome that is queued already.
     Duplicate,
+    /// Its position is known, and belongs to another message.
+    Other,
+    /// Its stream has as many holes as one may have, and this would be one more.
+    Full,
     /// Nothing here takes it.
     NotMine,
 }
@@ -27,7 +31,9 @@ pub(crate) enum Admission {
 #[derive(Debug, Default)]
 pub(crate) struct Admit {
     /// What was ever admitted of each stream.
-    streams: FastMap<Arc<StreamId>, Ranges>,
+    streams: FastMap<Arc<StreamId>, Seen>,
+    /// The runs that a stream may have: one more than its holes.
+    runs_max: usize,
     /// The same for what others have sent, by partition.
     partitions: FastMap<Arc<PartitionId>, Ranges>,
     /// Handlers that are still to do, for positions of which some are done since before the start.
@@ -35,9 +41,31 @@ pub(crate) struct Admit {
     in_progress: FastMap<Position, Progress>,
 }
 
+/// What is known of a stream.
+#[derive(Debug, Default)]
+struct Seen {
+    sequences: Ranges,
+    /// The latest commit time among its messages, milliseconds since 1970. A copy of one of them
+    /// never has a later one.
+    time_ms: u64,
+}
+
+/// What a position is to those that came before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Came {
+    New,
+    Before,
+    /// The position came before, with another message.
+    Other,
+    /// It is new, and there is no place for it.
+    Full,
+}
+
 /// A position in progress.
 #[derive(Debug)]
 struct Progress {
+    /// The digest of the message, if it has one.
+    digest: Option<u128>,
     /// Handlers that have no outcome queued yet.
     left: usize,
     /// Handlers that it was admitted for.
@@ -47,10 +75,18 @@ struct Progress {
 }
 
 impl Admit {
-    /// Knows what the store knows.
-    pub(crate) fn new(recovered: &Recovered) -> Self {
+    /// Knows what the store knows. A stream may have so many runs.
+    pub(crate) fn new(recovered: &Recovered, runs_max: usize) -> Self {
+        let known = recovered.inbox.iter().map(|(id, sequences)| {
+            (Arc::clone(id), Seen { sequences: sequences.clone(), time_ms: 0 })
+        });
+        let mut streams: FastMap<_, _> = known.collect();
+        for (id, time_ms) in &recovered.times {
+            streams.entry(Arc::clone(id)).or_insert_with(Seen::default).time_ms = *time_ms;
+        }
         Admit {
-            streams: recovered.inbox.iter().cloned().collect(),
+            streams,
+            runs_max,
             partitions: recovered.cursors.iter().cloned().collect(),
             pending: recovered.pending.iter().cloned().collect(),
             in_progress: FastMap::default(),
@@ -66,11 +102,17 @@ impl Admit {
     ) -> Admission {
         let position = &envelope.position;
         if let Some(progress) = self.in_progress.get_mut(position) {
+            if progress.digest != envelope.digest {
+                return Admission::Other;
+            }
             progress.copies.push(record.clone());
             return Admission::Joined;
         }
-        if !self.see(position) {
-            return Admission::Duplicate;
+        match self.see(position, envelope.time_ms) {
+            Came::New => {}
+            Came::Before => return Admission::Duplicate,
+            Came::Other => return Admission::Other,
+            Came::Full => return Admission::Full,
         }
         let route = wiring.route(&envelope.topic, &envelope.type_name);
         let handlers = match self.pending.remove(position) {
@@ -81,7 +123,7 @@ impl Admit {
             return Admission::NotMine;
         }
         let (left, copies) = (handlers.len(), vec![record.clone()]);
-        let progress = Progress { left, handlers: left, copies };
+        let progress = Progress { digest: envelope.digest, left, handlers: left, copies };
         self.in_progress.insert(position.clone(), progress);
         Admission::Start(handlers)
     }
@@ -115,33 +157,125 @@ impl Admit {
     }
 
     /// A queued outcome was refused: its handler is to do again.
-    pub(crate) fn reopen(&mut self, position: &Position, copies: Vec<RecordRef>) {
+    pub(crate) fn reopen(
+        &mut self,
+        position: &Position,
+        digest: Option<u128>,
+        copies: Vec<RecordRef>,
+    ) {
         // Others may be on their way: its records go behind all of them.
-        let none = || Progress { left: 0, handlers: 2, copies: Vec::new() };
+        let none = || Progress { digest, left: 0, handlers: 2, copies: Vec::new() };
         let progress = self.in_progress.entry(position.clone()).or_insert_with(none);
         progress.left += 1;
         progress.copies.extend(copies);
     }
 
-    /// Remembers that a position came; whether it is new, or was left half done before the start.
-    pub(crate) fn see(&mut self, position: &Position) -> bool {
+    /// Remembers that a position came, with a message of that commit time; what it is to those
+    /// before it. One that was left half done before the start is new.
+    pub(crate) fn see(&mut self, position: &Position, time_ms: u64) -> Came {
+        let runs_max = self.runs_max;
         match position {
             Position::Stream(stream, sequence) => match self.streams.get_mut(stream) {
-                Some(seen) => seen.insert(*sequence),
+                Some(seen) => seen.see(*sequence, time_ms, runs_max),
                 None => {
                     let seen = self.streams.entry(Arc::clone(stream)).or_default();
-                    seen.insert(*sequence)
+                    seen.see(*sequence, time_ms, runs_max)
                 }
             },
-            Position::Foreign(partition, offset) => match self.partitions.get_mut(partition) {
-                Some(seen) => pass(seen, *offset),
-                None => {
-                    let seen = self.partitions.entry(Arc::clone(partition)).or_default();
-                    pass(seen, *offset)
-                }
-            },
+            Position::Foreign(partition, offset) => {
+                let is_new = match self.partitions.get_mut(partition) {
+                    Some(seen) => pass(seen, *offset),
+                    None => {
+                        let seen = self.partitions.entry(Arc::clone(partition)).or_default();
+                        pass(seen, *offset)
+                    }
+                };
+                if is_new { Came::New } else { Came::Before }
+            }
         }
     }
+
+    /// Whether there is a place for that sequence of a stream.
+    pub(crate) fn has_place(&self, stream: &StreamId, sequence: u64) -> bool {
+        self.streams.get(stream).is_none_or(|seen| !seen.is_full_for(sequence, self.runs_max))
+    }
+
+    /// How many holes a stream has.
+    pub(crate) fn holes(&self, stream: &StreamId) -> u64 {
+        let Some(seen) = self.streams.get(stream) else { return 0 };
+        let runs = seen.sequences.runs();
+        let begins = runs.first().is_some_and(|&(first, _)| first <= 1);
+        (runs.len() - usize::from(begins)) as u64
+    }
+
+    /// Takes the holes of a stream for passed, those aside that are waited for: the stream, and its
+    /// holes. `None` if there is no stream of that name.
+    pub(crate) fn pass_holes(
+        &mut self,
+        name: &str,
+        waits: impl Fn(&StreamId) -> Vec<u64>,
+    ) -> Option<(Arc<StreamId>, Runs)> {
+        let stream = self.streams.keys().find(|stream| stream.to_string() == name)?;
+        let stream = Arc::clone(stream);
+        let mut kept = Ranges::default();
+        for sequence in waits(&stream) {
+            kept.insert(sequence);
+        }
+        for position in self.pending.keys() {
+            // The handlers that are left to do for it are to have it when it comes.
+            if let Position::Stream(of, sequence) = position
+                && *of == stream
+            {
+                kept.insert(*sequence);
+            }
+        }
+        let seen = self.streams.get_mut(&stream)?;
+        let gaps = seen.sequences.gaps(1).into_iter();
+        let passed: Runs = gaps.flat_map(|gap| without(gap, &kept)).collect();
+        for &(first, last) in &passed {
+            seen.sequences.insert_run(first, last);
+        }
+        Some((stream, passed))
+    }
+}
+
+impl Seen {
+    fn is_full_for(&self, sequence: u64, runs_max: usize) -> bool {
+        self.sequences.runs().len() >= runs_max && !self.sequences.touches(sequence)
+    }
+
+    fn see(&mut self, sequence: u64, time_ms: u64, runs_max: usize) -> Came {
+        if self.is_full_for(sequence, runs_max) {
+            return Came::Full;
+        }
+        let is_later = time_ms > self.time_ms;
+        if self.sequences.insert(sequence) {
+            self.time_ms = self.time_ms.max(time_ms);
+            Came::New
+        } else if is_later {
+            Came::Other
+        } else {
+            Came::Before
+        }
+    }
+}
+
+/// Runs of sequences, first and last each.
+type Runs = Vec<(u64, u64)>;
+
+/// A run without the numbers of a set, as runs.
+fn without((first, last): (u64, u64), kept: &Ranges) -> Runs {
+    let (mut runs, mut next) = (Vec::new(), first);
+    for &(start, end) in kept.runs().iter().filter(|&&(start, end)| end >= first && start <= last) {
+        if start > next {
+            runs.push((next, start - 1));
+        }
+        next = next.max(end.saturating_add(1));
+    }
+    if next <= last {
+        runs.push((next, last));
+    }
+    runs
 }
 
 /// Adds an offset with those that were passed on the way to it: records with positions of their
@@ -159,6 +293,17 @@ fn pass(seen: &mut Ranges, offset: u64) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_run_without_a_set_is_what_is_left_of_it() {
+        let mut kept = Ranges::default();
+        for number in [2, 5, 6, 9] {
+            kept.insert(number);
+        }
+        assert_eq!(without((3, 8), &kept), [(3, 4), (7, 8)]);
+        assert_eq!(without((5, 6), &kept), []);
+        assert_eq!(without((9, 12), &kept), [(10, 12)]);
+    }
 
     #[test]
     fn a_partition_that_mixes_records_of_both_kinds_stays_one_range() {

@@ -3,16 +3,18 @@
 use std::sync::Arc;
 
 use super::Consume;
-use super::admit::Admission;
+use super::admit::{Admission, Came};
 use super::commit::{Ticket, Work};
 use super::decode::Invalid;
 use super::lane::Job;
-use crate::broker::Record;
+use super::parked::Flow;
+use crate::broker::{Lost, Record};
 use crate::committed::RecordRef;
 use crate::envelope::Envelope;
 use crate::failure::RunError;
+use crate::status::FullStream;
 use crate::store::{Entry, InvalidMessage, Subject};
-use crate::stream::{Position, check_key};
+use crate::stream::{Position, StreamId, check_key};
 
 /// How often records may be refused in a row.
 const REFUSED_MAX: u32 = 1_000;
@@ -27,10 +29,42 @@ impl Consume {
             self.counts.count_fetched(1);
             match self.envelope(&record, &mut digest) {
                 Ok(envelope) => self.on_envelope(envelope, reference)?,
-                Err(reason) => self.on_invalid(record, reference, &reason)?,
+                Err(reason) => {
+                    let position = self.settled_with_it(&record, &reason, &mut digest);
+                    self.on_invalid(record, reference, &reason, position)?;
+                }
             }
         }
         Ok(())
+    }
+
+    /// The position that is settled with an undecodable record: that which its sender gave it, if
+    /// the digest says so. A damaged record proves nothing: the message that it was may still come.
+    fn settled_with_it(
+        &mut self,
+        record: &Record,
+        reason: &Invalid,
+        digest: &mut Vec<u8>,
+    ) -> Option<Envelope> {
+        match reason {
+            Invalid::Limit { .. } | Invalid::Key(_) => self.decoder.trusted(record, digest),
+            _ => None,
+        }
+    }
+
+    /// Records that the broker has no more: told, and settled as passed.
+    pub(super) fn on_lost(&mut self, lost: Lost) -> Result<(), RunError> {
+        let Lost { partition, first, next } = lost;
+        let Some(last) = next.checked_sub(1).filter(|last| *last >= first) else { return Ok(()) };
+        let records = next - first;
+        tracing::error!(
+            target: "endwise::service", service = &*self.wiring.service,
+            topic = &*partition.topic, partition = partition.partition, first, last, records,
+            "the broker has lost records that were not handled",
+        );
+        self.counts.count_lost(records);
+        let partition = Arc::new(partition);
+        self.queue(Subject::Passed { partition, first, last }, Vec::new(), Ticket::Record)
     }
 
     /// The message in a record, with the key that its type gives it where the sender names none,
@@ -66,10 +100,11 @@ impl Consume {
         record: Record,
         reference: RecordRef,
         reason: &Invalid,
+        trusted: Option<Envelope>,
     ) -> Result<(), RunError> {
         let Record { partition, offset, .. } = &record;
         let position = Position::Foreign(Arc::clone(partition), *offset);
-        if !self.admit.see(&position) {
+        if self.admit.see(&position, 0) != Came::New {
             let (partition, first) = (Arc::clone(partition), *offset);
             let passed = Subject::Passed { partition, first, last: first };
             return self.queue(passed, vec![reference], Ticket::Record);
@@ -87,10 +122,114 @@ impl Consume {
             headers: record.headers.as_bytes().clone(),
             body: record.body,
         };
-        self.queue(Subject::Invalid(Box::new(invalid)), vec![reference], Ticket::Record)
+        let invalid = Subject::Invalid(Box::new(invalid));
+        let came = trusted.as_ref().map(|one| self.admit.see(&one.position, one.time_ms));
+        let Some(envelope) = trusted.filter(|_| came == Some(Came::New)) else {
+            return self.queue(invalid, vec![reference], Ticket::Record);
+        };
+        // Behind it: a crash in between lists the record twice, and loses nothing.
+        self.queue(invalid, Vec::new(), Ticket::Record)?;
+        let (position, floor) = (envelope.position, envelope.context.floor);
+        let ticket = Ticket::NotMine(position.clone(), envelope.time_ms);
+        self.queue(Subject::NotMine { position, floor }, vec![reference], ticket)
+    }
+
+    /// A known position with another message: kept on the list, and an alarm.
+    fn on_other(&mut self, envelope: Envelope, reference: RecordRef) -> Result<(), RunError> {
+        let position = Box::new(envelope.position);
+        tracing::error!(
+            target: "endwise::mismatch", service = &*self.wiring.service, %position,
+            record = %format_args!("{}@{}", reference.partition, reference.offset),
+            type_name = &*envelope.type_name, key = envelope.key.as_deref(),
+            "a known position came with another message: it is put on the list of undecodable \
+             records; its sender's store was put back from an older copy",
+        );
+        self.counts.count_mismatched();
+        let record = Record {
+            partition: Arc::clone(&reference.partition),
+            offset: reference.offset,
+            token: reference.token,
+            key: envelope.key,
+            headers: envelope.headers,
+            body: envelope.body,
+        };
+        self.on_invalid(record, reference, &Invalid::Other { position }, None)
     }
 
     fn on_envelope(&mut self, envelope: Envelope, record: RecordRef) -> Result<(), RunError> {
+        if self.parked.is_empty() {
+            return self.enter(envelope, record);
+        }
+        let stream = match &envelope.position {
+            Position::Stream(stream, sequence) => {
+                if self.parked.is_before(stream, *sequence) {
+                    return self.park(envelope, record);
+                }
+                Some(Arc::clone(stream))
+            }
+            Position::Foreign(..) => None,
+        };
+        self.enter(envelope, record)?;
+        // A hole may be gone.
+        stream.map_or(Ok(()), |stream| self.unpark(&stream))
+    }
+
+    /// A message for which its stream has no place waits.
+    fn park(&mut self, envelope: Envelope, record: RecordRef) -> Result<(), RunError> {
+        let Position::Stream(stream, sequence) = &envelope.position else { return Ok(()) };
+        let (stream, sequence) = (Arc::clone(stream), *sequence);
+        if self.parked.lowest(&stream).is_none() {
+            tracing::error!(
+                target: "endwise::limits", service = &*self.wiring.service, %stream,
+                holes = self.admit.holes(&stream), sequence,
+                "nothing more is taken of a stream: so many of its messages never came; find out \
+                 why, or take them for lost with `endwise streams accept-lost`",
+            );
+        }
+        // What waits here is not in flight: others are to have their room.
+        self.state.records -= 1;
+        self.state.bytes -= record.bytes;
+        let partition = Arc::clone(&record.partition);
+        if self.parked.put(&stream, sequence, (envelope, record)) == Flow::Pause {
+            self.consumer.pause(&partition);
+        }
+        self.tell_full();
+        Ok(())
+    }
+
+    /// Takes what waits of a stream, as far as it has a place.
+    pub(super) fn unpark(&mut self, stream: &Arc<StreamId>) -> Result<(), RunError> {
+        let mut any = false;
+        while let Some(sequence) = self.parked.lowest(stream)
+            && self.admit.has_place(stream, sequence)
+        {
+            any = true;
+            for ((envelope, record), flow) in self.parked.take(stream) {
+                self.state.records += 1;
+                self.state.bytes += record.bytes;
+                if flow == Flow::Resume {
+                    self.consumer.resume(&record.partition);
+                }
+                self.enter(envelope, record)?;
+            }
+        }
+        if any {
+            self.tell_full();
+        }
+        Ok(())
+    }
+
+    /// Says which streams are full.
+    fn tell_full(&self) {
+        let full = self.parked.streams().map(|(stream, waiting)| FullStream {
+            stream: stream.to_string().into(),
+            holes: self.admit.holes(stream),
+            waiting: waiting as u64,
+        });
+        self.vitals.full_streams.send_replace(full.collect());
+    }
+
+    fn enter(&mut self, envelope: Envelope, record: RecordRef) -> Result<(), RunError> {
         let admission = self.admit.admit(&envelope, &record, &self.wiring);
         tracing::trace!(target: "endwise::admit", position = %envelope.position, ?admission);
         let position = envelope.position.clone();
@@ -102,9 +241,12 @@ impl Consume {
                 self.settle_with(position.clone(), vec![record], Ticket::Copy(position, 0))?;
             }
             Admission::NotMine => {
+                let time_ms = envelope.time_ms;
                 let subject = self.unhandled(envelope);
-                self.queue(subject, vec![record], Ticket::NotMine(position))?;
+                self.queue(subject, vec![record], Ticket::NotMine(position, time_ms))?;
             }
+            Admission::Other => self.on_other(envelope, record)?,
+            Admission::Full => self.park(envelope, record)?,
             Admission::Start(handlers) => self.enter_lanes(envelope, handlers),
         }
         Ok(())

@@ -12,6 +12,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::committed::{Committed, RecordRef};
 use crate::due::Due;
 use crate::failure::RunError;
+use crate::hash::FastMap;
 use crate::outcome::StateChange;
 use crate::queue::Queue;
 use crate::service::Counts;
@@ -99,8 +100,8 @@ pub(crate) enum Ticket {
     Asked(Answer),
     /// A record's that is no message, or that was seen before.
     Record,
-    /// A message's that no handler here takes.
-    NotMine(Position),
+    /// A message's that no handler here takes, and when it was committed.
+    NotMine(Position, u64),
     /// A further copy's.
     /// It is counted how often they were refused before.
     Copy(Position, u32),
@@ -148,6 +149,9 @@ struct Group {
     batch: Batch,
     tickets: Vec<Waiting>,
     confirmed: Vec<(Arc<StreamId>, u64)>,
+    /// The latest commit time of each stream of which something is settled or kept, by the address
+    /// of the stream's id, which stands for it while it is here.
+    times: FastMap<usize, (Arc<StreamId>, u64)>,
     is_last: bool,
 }
 
@@ -179,6 +183,7 @@ impl Committer {
             let now = self.clock.read();
             (group.batch.time_ms, group.batch.steady_ms) = (now.wall_ms, now.steady_ms);
             group.batch.confirmed = newest(std::mem::take(&mut group.confirmed));
+            group.batch.times = sorted(std::mem::take(&mut group.times));
             let durable = self.commit(&group.batch).await?;
             self.hand_on(group.tickets, durable)?;
             if group.is_last {
@@ -274,9 +279,25 @@ impl Settled {
 }
 
 impl Group {
+    /// Notes when the message that a ticket is about was committed.
+    fn note_time(&mut self, ticket: &Ticket) {
+        let (position, time_ms) = match ticket {
+            Ticket::Job(_, job, _) | Ticket::Kept(_, job) => {
+                (&job.envelope.position, job.envelope.time_ms)
+            }
+            Ticket::NotMine(position, time_ms) => (position, *time_ms),
+            _ => return,
+        };
+        let Position::Stream(stream, _) = position else { return };
+        let new = || (Arc::clone(stream), time_ms);
+        let (_, latest) = self.times.entry(Arc::as_ptr(stream).addr()).or_insert_with(new);
+        *latest = time_ms.max(*latest);
+    }
+
     fn add(&mut self, work: Work) {
         match work {
             Work::Outcome(entry, ticket) => {
+                self.note_time(&ticket);
                 self.tickets.push(Waiting::Ticket(ticket, entry.done.clone()));
                 self.batch.entries.push(entry);
             }
@@ -288,6 +309,13 @@ impl Group {
             Work::Stop => self.is_last = true,
         }
     }
+}
+
+/// In the order of the streams: the map's own is random.
+fn sorted(times: FastMap<usize, (Arc<StreamId>, u64)>) -> Vec<(Arc<StreamId>, u64)> {
+    let mut times: Vec<_> = times.into_values().collect();
+    times.sort_unstable();
+    times
 }
 
 /// Each stream's last sequence; confirmations come in order.

@@ -52,6 +52,15 @@ pub enum Invalid {
         /// The limit.
         most: usize,
     },
+    /// Its position is known, with another content.
+    #[error(
+        "its position {position} is known, and belongs to another message: its sender's store was \
+         put back from an older copy, or somebody else sends under its name"
+    )]
+    Other {
+        /// The position.
+        position: Box<Position>,
+    },
     /// Its key is too long.
     #[error("it has no usable key: {0}")]
     Key(Arc<str>),
@@ -63,6 +72,8 @@ pub(crate) struct Decoder {
     limits: MessageLimits,
     sources: FastMap<Box<str>, Vec<Option<Arc<StreamId>>>>,
     types: FastMap<Box<str>, Arc<str>>,
+    /// The last commit time that was read: messages of one commit have the same.
+    time: (Box<str>, u64),
 }
 
 impl Decoder {
@@ -79,6 +90,15 @@ impl Decoder {
         only_type: impl FnOnce() -> Option<Arc<str>>,
     ) -> Result<Envelope, Invalid> {
         size::check(self.limits, &record.headers, &record.body)?;
+        self.read(record, only_type)
+    }
+
+    /// The message in a record of any size.
+    fn read(
+        &mut self,
+        record: &Record,
+        only_type: impl FnOnce() -> Option<Arc<str>>,
+    ) -> Result<Envelope, Invalid> {
         let found = Attributes::of(&record.headers);
         let position = match found.source.filter(|s| s.starts_with(name::SOURCE_PREFIX)) {
             Some(source) => self.position(source, found.id)?,
@@ -111,8 +131,27 @@ impl Decoder {
             context,
             digest,
             headers: record.headers.clone(),
+            time_ms: found.time.filter(|_| ours).map_or(0, |text| self.time(text)),
             body: record.body.clone(),
         })
+    }
+
+    /// The position that a record names which this service cannot take, if it can be trusted: its
+    /// digest fits, so that its sender has sent it as it is.
+    pub(crate) fn trusted(&mut self, record: &Record, digest: &mut Vec<u8>) -> Option<Envelope> {
+        let envelope = self.read(record, || None).ok()?;
+        let is_ours = matches!(envelope.position, Position::Stream(..));
+        (is_ours && envelope.digest_fits(digest)).then_some(envelope)
+    }
+
+    /// A commit time in milliseconds since 1970; 0 if it cannot be read.
+    fn time(&mut self, text: &str) -> u64 {
+        if *self.time.0 != *text {
+            let read = text.parse::<jiff::Timestamp>();
+            let ms = read.map_or(0, |time| u64::try_from(time.as_millisecond()).unwrap_or(0));
+            self.time = (text.into(), ms);
+        }
+        self.time.1
     }
 
     fn type_name(&mut self, text: &str) -> Arc<str> {

@@ -115,7 +115,7 @@ impl Consume {
     /// A refused outcome's position is in progress again.
     pub(super) fn reopen(&mut self, job: &Job, records: Vec<RecordRef>) {
         if job.kept.is_none() {
-            self.admit.reopen(&job.envelope.position, records);
+            self.admit.reopen(&job.envelope.position, job.envelope.digest, records);
         }
     }
 

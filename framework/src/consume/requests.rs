@@ -35,15 +35,24 @@ impl Consume {
     fn on_request(&mut self, request: Request) -> Result<(), RunError> {
         let id = self.state.open.next;
         self.state.open.next += 1;
-        let (Act::Replay(numbers)
-        | Act::Discard(numbers)
-        | Act::DiscardInvalid(numbers)
-        | Act::DiscardUnhandled(numbers)) = &request.act;
-        let numbers = numbers.clone();
+        let numbers = match &request.act {
+            Act::Replay(numbers)
+            | Act::Discard(numbers)
+            | Act::DiscardInvalid(numbers)
+            | Act::DiscardUnhandled(numbers) => numbers.clone(),
+            Act::AcceptLost(stream) => {
+                let left = usize::from(self.accept_lost(id, stream)?);
+                let waiting = Waiting { reply: request.reply, done: vec![false], left };
+                self.state.open.requests.insert(id, waiting);
+                self.reply(id);
+                return Ok(());
+            }
+        };
         let mut left = 0;
         for (index, number) in numbers.iter().copied().enumerate() {
             let answer = Answer { request: id, index, asked: None, is_replay: false };
             let (subject, answer) = match &request.act {
+                Act::AcceptLost(_) => continue,
                 Act::DiscardInvalid(_) => (Subject::InvalidDiscarded { number }, answer),
                 Act::DiscardUnhandled(_) => (Subject::UnhandledDiscarded { number }, answer),
                 Act::Discard(_) => {
@@ -63,6 +72,26 @@ impl Consume {
         self.state.open.requests.insert(id, waiting);
         self.reply(id);
         Ok(())
+    }
+
+    /// Takes the holes of a stream for lost, and goes on with what waits of it; whether there is
+    /// such a stream.
+    fn accept_lost(&mut self, request: u64, name: &str) -> Result<bool, RunError> {
+        let parked = &self.parked;
+        let passed = self.admit.pass_holes(name, |stream| parked.sequences(stream));
+        let Some((stream, runs)) = passed else { return Ok(false) };
+        let sequences: u64 = runs.iter().map(|(first, last)| last - first + 1).sum();
+        tracing::warn!(
+            target: "endwise::limits", service = &*self.wiring.service, %stream,
+            holes = runs.len(), sequences,
+            "an operator has taken the holes of a stream for lost: what comes of them later counts \
+             as a copy",
+        );
+        let answer = Answer { request, index: 0, asked: None, is_replay: false };
+        let subject = Subject::HolesPassed { stream: Arc::clone(&stream), runs };
+        self.queue(subject, Vec::new(), Ticket::Asked(answer))?;
+        self.unpark(&stream)?;
+        Ok(true)
     }
 
     fn replay(&self, asked: &Asked) -> Subject {

@@ -1,6 +1,6 @@
 //! Room: whether more may be fetched, and whether what is there may begin.
 
-use super::Consume;
+use super::{Consume, IN_FLIGHT_MAX};
 use crate::limits::Limits;
 use crate::store::Totals;
 
@@ -66,7 +66,7 @@ impl Consume {
     pub(super) fn has_room(&mut self) -> bool {
         let is_full = self.is_full();
         !is_full
-            && self.state.records < self.limits.in_flight_max
+            && self.state.records < self.limits.in_flight_max.min(IN_FLIGHT_MAX)
             && self.state.bytes < self.limits.in_flight_bytes_max
     }
 

@@ -91,10 +91,13 @@ impl Reader for Shelf {
 impl Operate for Shelf {
     async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
         self.asked.lock().unwrap().push(act.clone());
-        let (Act::Replay(numbers)
-        | Act::Discard(numbers)
-        | Act::DiscardInvalid(numbers)
-        | Act::DiscardUnhandled(numbers)) = act;
+        let numbers = match act {
+            Act::Replay(numbers)
+            | Act::Discard(numbers)
+            | Act::DiscardInvalid(numbers)
+            | Act::DiscardUnhandled(numbers) => numbers,
+            Act::AcceptLost(_) => return Err(OperatorError::NotRunning),
+        };
         Ok(numbers.into_iter().map(|number| number <= 40).collect())
     }
 }
@@ -105,6 +108,7 @@ fn kept(number: u64, handler: &str, key: &str, wait: Wait, errors: &[&str]) -> K
     let position = Position::Foreign(Arc::new(partition), number);
     let key: Key = key.into();
     let envelope = Envelope {
+        time_ms: 0,
         position: position.clone(),
         topic: "t".into(),
         type_name: "T".into(),

@@ -69,6 +69,7 @@ fn delivery<M: Message>(message: &M, states: Vec<Option<StateValue>>) -> Deliver
         partition: 0,
     };
     let envelope = Envelope {
+        time_ms: 0,
         position: Position::Foreign(Arc::new(partition), 7),
         topic: M::TOPIC.into(),
         type_name: M::TYPE.into(),

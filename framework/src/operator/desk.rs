@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::Operate;
+use super::{Act, Operate, OperatorError};
 use crate::broker::Broker;
 use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
@@ -40,6 +40,14 @@ impl Desk {
 impl std::fmt::Debug for Desk {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Desk").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    /// Takes the holes of a stream for lost; whether there is one of that name.
+    pub(crate) async fn accept_lost(&self, stream: &str) -> Result<bool, OperatorError> {
+        let done = self.operate.act(Act::AcceptLost(stream.to_owned())).await?;
+        Ok(done.first().copied().unwrap_or(false))
     }
 }
 

@@ -6,11 +6,12 @@ use super::Setting;
 use super::start::Lines;
 use crate::broker::Consumer;
 use crate::clock::{Clock, Now, millis};
-use crate::consume::Consume;
 use crate::consume::admit::Admit;
 use crate::consume::decode::Decoder;
 use crate::consume::lane::{KeptJob, Lanes, Pause};
+use crate::consume::parked::Parked;
 use crate::consume::probation::Probation;
+use crate::consume::{Consume, runs_max};
 use crate::message::json::ReadBack;
 use crate::policy::OnFailure;
 use crate::queue::Queue;
@@ -42,7 +43,7 @@ impl Consume {
         let mut lanes = Lanes::new(recovered.kept_next, limits.followers_max);
         let now = clock.read();
         lanes.set_now(now.steady_ms);
-        let admit = Admit::new(&recovered);
+        let admit = Admit::new(&recovered, runs_max(&limits));
         for kept in recovered.kept {
             recover(kept, now, &wiring, &probation, &mut lanes);
         }
@@ -53,6 +54,7 @@ impl Consume {
             wiring,
             consumer,
             admit,
+            parked: Parked::default(),
             reader,
             clock,
             seed,

@@ -22,6 +22,8 @@ pub struct Counts {
     invalid: Count,
     unhandled: Count,
     ignored: Count,
+    lost: Count,
+    mismatched: Count,
     lag: Lag,
     meter: Meter,
 }
@@ -71,6 +73,8 @@ impl Counts {
             invalid: meter.count(metrics::INVALID, None),
             unhandled: meter.count(metrics::UNHANDLED, None),
             ignored: meter.count(metrics::IGNORED, None),
+            lost: meter.count(metrics::LOST, None),
+            mismatched: meter.count(metrics::MISMATCHED, None),
             lag: Lag { broker: Arc::downgrade(broker), told_ms: AtomicU64::new(0) },
             meter,
         }
@@ -126,6 +130,17 @@ impl Counts {
         self.ignored.get()
     }
 
+    /// Records that the broker had lost before they were handled.
+    pub fn lost(&self) -> u64 {
+        self.lost.get()
+    }
+
+    /// Records of a known position with another content than the first had: they are on the list
+    /// of the records that are no message.
+    pub fn mismatched(&self) -> u64 {
+        self.mismatched.get()
+    }
+
     /// Records at the broker that the service has not settled, where the broker knows; those in
     /// flight are among them.
     pub fn lag(&self) -> Option<u64> {
@@ -134,8 +149,9 @@ impl Counts {
 
     /// Tells the metrics facade what has come to it, and how the service is doing.
     pub(crate) fn tell(&self, vitals: &Vitals, now_ms: u64) {
-        let Counts { accepted, fetched, duplicates, held, invalid, unhandled, ignored, .. } = self;
-        [accepted, fetched, duplicates, held, invalid, unhandled, ignored]
+        let Counts { accepted, fetched, duplicates, held, invalid, .. } = self;
+        let Counts { unhandled, ignored, lost, mismatched, .. } = self;
+        [accepted, fetched, duplicates, held, invalid, unhandled, ignored, lost, mismatched]
             .into_iter()
             .for_each(Count::tell);
         for OfHandler { handled, retried, dead, .. } in &self.handlers {
@@ -185,6 +201,14 @@ impl Counts {
 
     pub(crate) fn count_ignored(&self) {
         self.ignored.add(1);
+    }
+
+    pub(crate) fn count_lost(&self, count: u64) {
+        self.lost.add(count);
+    }
+
+    pub(crate) fn count_mismatched(&self) {
+        self.mismatched.add(1);
     }
 
     pub(crate) fn count_handled(&self, handler: usize) {

@@ -319,27 +319,21 @@ fn subscription(wiring: &Wiring, recovered: &Recovered) -> Subscription {
     }
 }
 
-/// Notes what lies below the offset at which a partition is read: what was gone before this
-/// service first read it, and what the broker has lost, which is said loudly. Otherwise the
-/// cursor would stay before it, and all behind it would be read again at each start.
+/// Notes what lies below the offset at which a partition is read for the first time: it was gone
+/// before. Otherwise the cursor would stay before it, and all behind it would be read again at each
+/// start. What is lost of a partition that was read before, the loop is told.
 async fn pass(
     store: &mut dyn Store,
     consumer: &dyn Consumer,
     recovered: &Recovered,
     clock: &Clock,
 ) -> Result<(), RunError> {
-    for lost in consumer.lost() {
-        tracing::error!(
-            target: "endwise::service", partition = %lost.partition, first = lost.first,
-            next = lost.next, "the broker has lost records that were not handled",
-        );
-    }
-    let cursor = |id: &Arc<PartitionId>| {
-        let known = recovered.cursors.iter().find(|(known, _)| known == id);
-        known.map_or(0, |(_, done)| done.next_missing(0))
-    };
+    let is_known = |id: &Arc<PartitionId>| recovered.cursors.iter().any(|(known, _)| known == id);
     let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
-        let (first, last) = (cursor(&partition), start.checked_sub(1)?);
+        if is_known(&partition) {
+            return None;
+        }
+        let (first, last) = (0, start.checked_sub(1)?);
         let subject = Subject::Passed { partition, first, last };
         (first <= last).then(|| Entry::of(subject, Vec::new()))
     });
@@ -377,9 +371,13 @@ mod tests {
             vec![(Arc::clone(&self.0), 7)]
         }
 
-        fn lost(&self) -> Vec<Lost> {
+        fn lost(&mut self) -> Vec<Lost> {
             Vec::new()
         }
+
+        fn pause(&mut self, _: &PartitionId) {}
+
+        fn resume(&mut self, _: &PartitionId) {}
     }
 
     #[tokio::test]

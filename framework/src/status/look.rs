@@ -136,7 +136,9 @@ fn reasons(vitals: &Vitals) -> Vec<Reason> {
         (&vitals.no_room, Reason::NoRoom),
         (&vitals.stopping, Reason::Stopping),
     ];
-    reasons.extend(flags.iter().filter(|(flag, _)| flag.is_set()).map(|(_, reason)| *reason));
+    reasons.extend(vitals.full_streams.borrow().iter().cloned().map(Reason::StreamFull));
+    let set = flags.into_iter().filter(|(flag, _)| flag.is_set());
+    reasons.extend(set.map(|(_, reason)| reason));
     reasons
 }
 
@@ -158,6 +160,9 @@ impl Live {
             intake: self.intake(),
             in_layers: vitals.waits.layers_wait(),
             blocked: vitals.waits.blocked(),
+            lost: counts.lost(),
+            mismatched: counts.mismatched(),
+            full_streams: vitals.full_streams.borrow().clone(),
         }
     }
 

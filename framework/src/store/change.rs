@@ -70,6 +70,10 @@ pub(super) enum Change {
     Scheduled(Scheduled),
     /// The app has no schedule of that name.
     ScheduleGone(Arc<str>),
+    /// The latest commit time among the settled messages of a stream.
+    StreamTime(Id, u64),
+    /// Runs of sequences of a stream, first and last each, never came and count as settled.
+    HolesPassed(Id, Vec<(u64, u64)>),
 }
 
 /// Whether the app has something (still).
@@ -327,6 +331,8 @@ mod tests {
                 last_ms: 16,
             }),
             Change::ScheduleGone("nightly".into()),
+            Change::StreamTime(2, 1_767_225_600_000),
+            Change::HolesPassed(2, vec![(1, 4), (9, 9)]),
         ]
     }
 
@@ -344,7 +350,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..27).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..29).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct InStream {
     pub(super) settled: Ranges,
     /// The highest floor that its sender has shown.
     pub(super) floor: u64,
+    /// The latest commit time among the messages that are settled or kept.
+    pub(super) time_ms: u64,
 }
 
 /// What a checkpoint has to write.
@@ -71,6 +73,31 @@ impl Inbox {
     pub(super) fn raise_floor(&mut self, stream: Id, floor: u64) {
         let known = self.streams.entry(stream).or_default();
         known.floor = known.floor.max(floor);
+        self.dirty.streams.insert(stream);
+    }
+
+    /// The latest commit time of a stream.
+    pub(super) fn time_ms(&self, stream: Id) -> u64 {
+        self.streams.get(&stream).map_or(0, |stream| stream.time_ms)
+    }
+
+    pub(super) fn raise_time(&mut self, stream: Id, time_ms: u64) {
+        let known = self.streams.entry(stream).or_default();
+        known.time_ms = known.time_ms.max(time_ms);
+        self.dirty.streams.insert(stream);
+    }
+
+    /// Runs of sequences count as settled.
+    pub(super) fn pass(&mut self, stream: Id, runs: &[(u64, u64)]) {
+        let settled = &mut self.streams.entry(stream).or_default().settled;
+        for &(first, last) in runs {
+            settled.insert_run(first, last);
+        }
+        if settled.runs().len() <= RUNS_MAX
+            && matches!(self.full, Some(Place::Stream(full, _)) if full == stream)
+        {
+            self.full = None;
+        }
         self.dirty.streams.insert(stream);
     }
 

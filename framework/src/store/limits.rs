@@ -30,7 +30,8 @@ pub(crate) const ENTRIES_MAX: usize = 16_384;
 pub(crate) const BATCH_BYTES_MAX: usize = 128 << 20;
 
 /// The most runs of settled numbers that a stream or a partition may have; beyond it a batch is
-/// refused. In steady state there is one run: each further one is a hole between.
+/// refused. In steady state there is one run: each further one is a hole between. A service takes
+/// nothing more of a stream before it comes there.
 pub(crate) const RUNS_MAX: usize = 50_000;
 
 /// What an entry costs in a journal beside its values, messages and keys, at most.
@@ -195,6 +196,7 @@ fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
             bytes += stored.saturating_mul(handlers.len());
         }
         Subject::Scheduled(schedule) => bytes += schedule.name.len() + schedule.cron.len(),
+        Subject::HolesPassed { runs, .. } => bytes += 20 * runs.len(),
         _ => {}
     }
     for cancel in &entry.cancels {

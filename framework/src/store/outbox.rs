@@ -18,6 +18,13 @@ const REORDER_MS: u64 = 600_000;
 /// How many samples of a stream's confirmations are kept within that time.
 const SAMPLES: u64 = 8;
 
+impl OutboxRow {
+    /// Bytes of its headers and body.
+    pub(crate) fn bytes(&self) -> usize {
+        self.body.len() + self.headers.as_bytes().len()
+    }
+}
+
 /// All outgoing streams, by topic and slot.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {

@@ -152,6 +152,8 @@ impl Tables {
                 self.schedules.remove(name);
                 self.dirty.schedules.insert(Arc::clone(name));
             }
+            Change::StreamTime(stream, time_ms) => self.inbox.raise_time(*stream, *time_ms),
+            Change::HolesPassed(stream, runs) => self.inbox.pass(*stream, runs),
             // Planning has added the row of the outbox already; what is read when it is needed is
             // shown after the sync.
             Change::Send(_)
@@ -281,6 +283,7 @@ impl Tables {
         let totals = self.totals();
         let memtable = self.shared.read();
         let streams = self.inbox.streams().iter();
+        let times = self.inbox.streams().iter().filter(|(_, stream)| stream.time_ms > 0);
         let pending = self.inbox.all_pending().iter();
         let open = self.outbox.streams().flat_map(|(_, stream)| &stream.open);
         let sent = self.outbox.streams();
@@ -290,6 +293,9 @@ impl Tables {
             sent: sent.map(|(_, stream)| (Arc::clone(&stream.id), stream.next - 1)).collect(),
             inbox: streams
                 .filter_map(|(id, s)| Some((Arc::clone(self.streams.get(*id)?), s.settled.clone())))
+                .collect(),
+            times: times
+                .filter_map(|(id, s)| Some((Arc::clone(self.streams.get(*id)?), s.time_ms)))
                 .collect(),
             pending: pending
                 .filter_map(|(place, ids)| Some((self.position(*place)?, self.texts(ids.iter()))))

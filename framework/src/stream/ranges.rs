@@ -78,6 +78,25 @@ impl Ranges {
         self.0.iter().map(|&(first, last)| last - first + 1).sum()
     }
 
+    /// Whether the set has no more runs once `number` is in it.
+    pub(crate) fn touches(&self, number: u64) -> bool {
+        let after = self.0.partition_point(|&(first, _)| first <= number.saturating_add(1));
+        let run = after.checked_sub(1).and_then(|i| self.0.get(i));
+        run.is_some_and(|&(_, last)| last >= number.saturating_sub(1))
+    }
+
+    /// The numbers from `first` up to the highest of the set that are not in it, as runs.
+    pub(crate) fn gaps(&self, first: u64) -> Vec<(u64, u64)> {
+        let (mut gaps, mut next) = (Vec::new(), first);
+        for &(start, end) in &self.0 {
+            if start > next {
+                gaps.push((next, start - 1));
+            }
+            next = next.max(end.saturating_add(1));
+        }
+        gaps
+    }
+
     /// How many numbers of `from` or above are in the set.
     pub(crate) fn count_from(&self, from: u64) -> u64 {
         let after = self.0.partition_point(|&(_, last)| last < from);
@@ -109,9 +128,15 @@ mod tests {
                     prop_assert_eq!(ranges.contains(n), set.contains(&n));
                     let missing = (n..).find(|m| !set.contains(m)).unwrap();
                     prop_assert_eq!(ranges.next_missing(n), missing);
+                    let mut more = ranges.clone();
+                    more.insert(n);
+                    prop_assert_eq!(ranges.touches(n), more.runs().len() <= ranges.runs().len());
                     prop_assert_eq!(ranges.count_from(n), set.range(n..).count() as u64);
                 }
                 prop_assert_eq!(ranges.len(), set.len() as u64);
+                let gaps = ranges.gaps(1).into_iter().flat_map(|(first, last)| first..=last);
+                let top = set.last().copied().unwrap_or(0);
+                prop_assert!(gaps.eq((1..=top).filter(|n| !set.contains(n))));
                 for pair in ranges.runs().windows(2) {
                     prop_assert!(pair[0].1 + 1 < pair[1].0, "runs are disjoint and apart");
                 }

@@ -64,6 +64,7 @@ macro_rules! broker_conformance {
             keys_headers_and_bodies_come_back
             an_empty_batch_is_published
             a_broker_with_room_says_so
+            a_paused_partition_waits_and_the_others_go_on
         }
     };
 }
@@ -339,6 +340,33 @@ pub(crate) async fn an_empty_batch_is_published(subject: Subject) {
     let mut consumer = broker.subscribe(subscription("a", &["t"])).await.unwrap();
     publish(broker, Vec::new()).await;
     assert!(is_empty(&mut *consumer).await);
+}
+
+pub(crate) async fn a_paused_partition_waits_and_the_others_go_on(subject: Subject) {
+    let broker = &*subject.broker;
+    let mut consumer = broker.subscribe(subscription("a", &["t"])).await.unwrap();
+    publish(broker, publications("t", 60)).await;
+    let mut all = fetch(&mut *consumer, 10).await;
+    let paused = PartitionId::clone(&all[0].partition);
+    consumer.pause(&paused);
+    publish(broker, publications("t", 60)).await;
+    let mut other = broker.subscribe(subscription("b", &["t"])).await.unwrap();
+    let is_other = |record: &Record| *record.partition != paused;
+    let others = fetch(&mut *other, 120).await.iter().filter(|record| is_other(record)).count();
+    let left = others - all.iter().filter(|record| is_other(record)).count();
+    let gone_on = fetch(&mut *consumer, left).await;
+    assert!(gone_on.iter().all(is_other));
+    assert!(is_empty(&mut *consumer).await, "the rest is of the paused partition");
+    all.extend(gone_on);
+    consumer.resume(&paused);
+    all.extend(fetch(&mut *consumer, 120 - all.len()).await);
+    let by_key = by_key(&all);
+    assert_eq!(by_key.values().flatten().count(), 120);
+    for (key, bodies) in by_key {
+        let n: u64 = key.strip_prefix("key-").unwrap().parse().unwrap();
+        let once = || (0..6).map(|i| n + 10 * i);
+        assert_eq!(bodies, once().chain(once()).collect::<Vec<_>>(), "{key}");
+    }
 }
 
 pub(crate) async fn a_broker_with_room_says_so(subject: Subject) {

@@ -79,6 +79,8 @@ macro_rules! store_conformance {
                 a_handler_that_is_not_left_to_do_is_refused
                 a_duplicate_holds_only_for_what_is_settled
                 what_is_not_mine_is_settled
+                holes_that_are_passed_count_as_settled
+                the_latest_commit_time_of_a_stream_comes_back
                 foreign_positions_are_offsets
                 cursors_advance_and_survive
                 intake_numbers_go_up_with_gaps_and_survive

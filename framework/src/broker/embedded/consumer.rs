@@ -47,6 +47,7 @@ pub(super) struct Reading {
     pub(super) road: Road,
     pub(super) id: Arc<PartitionId>,
     pub(super) next: u64,
+    pub(super) is_paused: bool,
 }
 
 /// Records of a frame that were not handed over yet.
@@ -81,7 +82,8 @@ impl EmbeddedConsumer {
     fn take_open(&mut self, taken: &mut Taken) -> Result<bool, EmbeddedError> {
         while let Some(run) = self.open.front_mut() {
             let Some(reading) = self.partitions.get_mut(run.partition) else { break };
-            while reading.next < run.end {
+            // One that is paused is opened again where it was left.
+            while reading.next < run.end && !reading.is_paused {
                 if taken.records.len() >= taken.records_max {
                     return Ok(false);
                 }
@@ -114,7 +116,8 @@ impl EmbeddedConsumer {
         self.check_current(&state)?;
         let frame_of =
             |reading: &Reading| state.topics.partition(reading.road)?.frame_of(reading.next);
-        let Some(sequence) = self.partitions.iter().filter_map(frame_of).min() else {
+        let going = self.partitions.iter().filter(|reading| !reading.is_paused);
+        let Some(sequence) = going.filter_map(frame_of).min() else {
             return Ok(Next::Wait);
         };
         while self.ahead.front().is_some_and(|&(ahead, _)| ahead < sequence) {
@@ -141,7 +144,7 @@ impl EmbeddedConsumer {
             let found = self.partitions.binary_search_by_key(&run.road, |reading| reading.road);
             let Ok(index) = found else { continue };
             let Some(reading) = self.partitions.get_mut(index) else { continue };
-            if reading.next >= run.end() {
+            if reading.next >= run.end() || reading.is_paused {
                 continue;
             }
             if reading.next < run.first {
@@ -186,6 +189,13 @@ impl EmbeddedConsumer {
             None => return Err(BrokerError::Closed("the runtime is shutting down".into())),
         }
         Ok(())
+    }
+
+    fn set_paused(&mut self, partition: &PartitionId, is_paused: bool) {
+        let reading = self.partitions.iter_mut().find(|reading| *reading.id == *partition);
+        if let Some(reading) = reading {
+            reading.is_paused = is_paused;
+        }
     }
 
     fn check_current(&self, state: &State) -> Result<(), BrokerError> {
@@ -257,8 +267,16 @@ impl Consumer for EmbeddedConsumer {
         self.starts.clone()
     }
 
-    fn lost(&self) -> Vec<Lost> {
-        self.lost.clone()
+    fn lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn pause(&mut self, partition: &PartitionId) {
+        self.set_paused(partition, true);
+    }
+
+    fn resume(&mut self, partition: &PartitionId) {
+        self.set_paused(partition, false);
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::drops::Drops;
 use super::error::EmbeddedError;
 use super::frame::{self, Road, Run};
 use super::options::EmbeddedOptions;
@@ -80,6 +81,7 @@ pub(super) fn open<D: Disk>(
         snapshot_segment,
         durable_snapshot_segment: snapshot_segment,
         head_groups: 0,
+        drops: Drops::default(),
         directory,
     })
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::drops::Dropped;
 use super::frame::Run;
 use super::frames::Frames;
 use super::options::EmbeddedOptions;
@@ -135,11 +136,14 @@ impl State {
         self.segments.second_sequence().filter(|&second| at_limit && second <= from)
     }
 
-    /// Forgets the segments before sequence `below`.
-    pub(super) fn forget_before(&mut self, below: u64) {
-        self.topics.forget_before(below);
+    /// Forgets the segments before sequence `below`; what goes with them that nobody is registered
+    /// for.
+    pub(super) fn forget_before(&mut self, below: u64) -> Vec<Dropped> {
+        let registrations = &self.registrations;
+        let dropped = self.topics.forget_before(below, |topic| !registrations.has_topic(topic));
         self.frames.forget_before(below);
         self.segments.forget_before(below);
+        dropped
     }
 
     /// Whether there is room for messages from outside. Where nobody holds anything back, waiting

@@ -33,6 +33,7 @@ pub(super) fn status(state: &State, options: &EmbeddedOptions, at_ms: u64) -> Br
                 let unread = readers.is_empty().then_some(options.unregistered_bytes_max);
                 TopicStatus {
                     kept_unread_bytes: unread,
+                    dropped: unread.map_or(0, |_| topic.partitions.iter().map(|p| p.first()).sum()),
                     readers,
                     ..one(state, topic, number, &bytes)
                 }

@@ -76,7 +76,7 @@ fn place(
                 None => found.first(),
             };
             let (road, id) = (Road { topic, partition }, Arc::clone(&found.id));
-            partitions.push(Reading { road, id, next });
+            partitions.push(Reading { road, id, next, is_paused: false });
         }
     }
     for (id, cursor) in &subscription.cursors {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use super::drops::Dropped;
 use super::frame::{Road, Run};
 use super::options::EmbeddedOptions;
 use crate::stream::PartitionId;
@@ -115,10 +116,25 @@ impl Topics {
         }
     }
 
-    /// Forgets what lies in frames before sequence `below`.
-    pub(super) fn forget_before(&mut self, below: u64) {
-        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
-            partition.forget_before(below);
+    /// Forgets what lies in frames before sequence `below`; what that is, of the topics for which
+    /// `is_unread` says so.
+    pub(super) fn forget_before(
+        &mut self,
+        below: u64,
+        is_unread: impl Fn(u32) -> bool,
+    ) -> Vec<Dropped> {
+        let mut dropped = Vec::new();
+        for (number, topic) in (0..).zip(&mut self.topics) {
+            let is_unread = is_unread(number);
+            for partition in &mut topic.partitions {
+                let first = partition.first();
+                partition.forget_before(below);
+                let next = partition.first();
+                if is_unread && next > first {
+                    dropped.push(Dropped { partition: Arc::clone(&partition.id), first, next });
+                }
+            }
         }
+        dropped
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::drops::Drops;
 use super::error::{EmbeddedError, journal_failed};
 use super::frame::{Road, Unnumbered};
 use super::segments::frame_bytes;
@@ -58,6 +59,8 @@ pub(super) struct Writer<D: Disk> {
     pub(super) durable_snapshot_segment: u64,
     /// Groups since `HEAD` was synced.
     pub(super) head_groups: u32,
+    /// Tells of records that were dropped and that nobody read.
+    pub(super) drops: Drops,
     /// Locked until the writer is gone.
     pub(super) directory: Directory,
 }
@@ -203,7 +206,8 @@ impl<D: Disk> Writer<D> {
         let mut any = false;
         while let Some(below) = self.releasable() {
             // The index goes first: who reads meanwhile must not find what is gone.
-            self.shared.lock().forget_before(below);
+            let dropped = self.shared.lock().forget_before(below);
+            self.drops.report(dropped);
             if let Err(error) = self.journal.release(below) {
                 self.stop(error);
                 break;

@@ -17,6 +17,7 @@ pub(super) struct Attributes<'a> {
     pub(super) horizon: Option<&'a str>,
     pub(super) floor: Option<&'a str>,
     pub(super) digest: Option<&'a str>,
+    pub(super) time: Option<&'a str>,
 }
 
 impl<'a> Attributes<'a> {
@@ -54,6 +55,7 @@ impl<'a> Attributes<'a> {
             b"ce_ewhorizon" => &mut self.horizon,
             b"ce_ewfloor" => &mut self.floor,
             b"ce_ewdigest" => &mut self.digest,
+            b"ce_time" => &mut self.time,
             _ => return false,
         };
         // The first of a name counts; a user's header cannot take an attribute's place.

@@ -6,6 +6,7 @@ fn job(sequence: u64) -> Job {
     let stream =
         StreamId { service: "s".into(), store: 1, epoch: 0, topic: "t".into(), slot: Slot(0) };
     let envelope = Envelope {
+        time_ms: 0,
         position: Position::Stream(Arc::new(stream), sequence),
         topic: "t".into(),
         type_name: "T".into(),

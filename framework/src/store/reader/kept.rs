@@ -59,6 +59,8 @@ pub(super) fn message(
     failures.sort_unstable_by_key(|(nth, _)| *nth);
     let memtable = shared.read();
     let envelope = Arc::new(Envelope {
+        // Noted when it was kept.
+        time_ms: 0,
         position: kept.position.clone(),
         topic: name(&memtable, body.topic)?,
         type_name: name(&memtable, body.type_name)?,

@@ -128,6 +128,14 @@ impl Tables {
             }
             plan.durable.verdicts.push(verdict);
         }
+        for (stream, time_ms) in &batch.times {
+            // A stream of which nothing holds has no number.
+            if let Some(id) = self.streams.id(stream)
+                && *time_ms > self.inbox.time_ms(id)
+            {
+                self.change(Change::StreamTime(id, *time_ms), &mut plan);
+            }
+        }
         plan.durable.totals = self.totals();
         Ok(plan)
     }
@@ -157,6 +165,7 @@ impl Tables {
             Subject::Kept(keep) => self.place(&keep.position),
             Subject::Intake { .. }
             | Subject::Passed { .. }
+            | Subject::HolesPassed { .. }
             | Subject::Discarded { .. }
             | Subject::UnhandledDiscarded { .. }
             | Subject::Taken { .. }
@@ -225,6 +234,7 @@ impl Tables {
             }
             Subject::Intake { from: None }
             | Subject::Passed { .. }
+            | Subject::HolesPassed { .. }
             | Subject::Invalid(_)
             | Subject::Scheduled(_)
             | Subject::ScheduleGone { .. } => true,

@@ -9,6 +9,7 @@ use super::Tables;
 use super::plan::Plan;
 use super::send::Sender;
 use crate::outcome::StateChange;
+use crate::stream::{Position, StreamId};
 
 impl Tables {
     /// Carries an entry out.
@@ -91,6 +92,10 @@ impl Tables {
                 self.change(Change::Passed(partition, *first, *last), plan);
                 None
             }
+            Subject::HolesPassed { stream, runs } => {
+                self.pass_holes(stream, runs, plan);
+                None
+            }
             Subject::Intake { from: Some((source, n)) } => {
                 // A number that has no next one was refused as a limit.
                 self.change(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan);
@@ -103,6 +108,14 @@ impl Tables {
     fn just(&mut self, change: Change, plan: &mut Plan) -> Option<Sender> {
         self.change(change, plan);
         None
+    }
+
+    /// Sequences that never came count as settled.
+    fn pass_holes(&mut self, stream: &Arc<StreamId>, runs: &[(u64, u64)], plan: &mut Plan) {
+        let position = Position::Stream(Arc::clone(stream), 0);
+        if let Place::Stream(id, _) = self.place_of(&position, plan) {
+            self.change(Change::HolesPassed(id, runs.to_vec()), plan);
+        }
     }
 
     /// One handler is done with a position: the last one settles it.

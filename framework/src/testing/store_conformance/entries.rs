@@ -108,6 +108,33 @@ pub(crate) async fn what_is_not_mine_is_settled(subject: Subject) {
     assert_eq!(open.one(handled(at(3))).await, Verdict::NotPending);
 }
 
+pub(crate) async fn holes_that_are_passed_count_as_settled(subject: Subject) {
+    let mut open = subject.open().await;
+    open.commit([2, 5, 9].map(|n| handled(at(n))).to_vec()).await;
+    let passed =
+        |runs: &[(u64, u64)]| entry(About::HolesPassed { stream: stream(1), runs: runs.to_vec() });
+    assert_eq!(open.one(passed(&[(1, 1), (6, 8)])).await, Verdict::Applied);
+    assert_eq!(open.one(handled(at(7))).await, Verdict::NotPending);
+    assert_eq!(open.one(duplicate(at(1))).await, Verdict::Applied);
+    let mut open = subject.reopen(open, Leave::Dropped).await;
+    assert_eq!(open.settled(&stream(1)), [(1, 2), (5, 9)]);
+    assert_eq!(open.one(handled(at(4))).await, Verdict::Applied);
+    let open = subject.reopen(open, Leave::Closed).await;
+    assert_eq!(open.settled(&stream(1)), [(1, 2), (4, 9)]);
+}
+
+pub(crate) async fn the_latest_commit_time_of_a_stream_comes_back(subject: Subject) {
+    let mut open = subject.open().await;
+    for (number, time_ms) in [(1, 500), (2, 900), (3, 700)] {
+        let (entries, times) = (vec![handled(at(number))], vec![(stream(1), time_ms)]);
+        open.try_commit(Batch { entries, times, ..Batch::default() }).await.unwrap();
+    }
+    for leave in [Leave::Dropped, Leave::Closed] {
+        open = subject.reopen(open, leave).await;
+        assert_eq!(open.recovered.times, [(stream(1), 900)]);
+    }
+}
+
 pub(crate) async fn foreign_positions_are_offsets(subject: Subject) {
     let mut open = subject.open().await;
     let part = partition(6);

@@ -10,6 +10,7 @@ pub(crate) const BOTH: [&str; 2] = ["audit", "deposit"];
 /// A message as it came.
 pub(crate) fn envelope(position: &Position, key: Option<&str>, body: impl ToString) -> Envelope {
     Envelope {
+        time_ms: 0,
         position: position.clone(),
         topic: "in".into(),
         type_name: "Deposit".into(),

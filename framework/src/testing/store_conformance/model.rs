@@ -191,6 +191,7 @@ impl Model {
             }
             About::Intake { from: None }
             | About::Passed { .. }
+            | About::HolesPassed { .. }
             | About::Invalid(_)
             | About::Scheduled(_)
             | About::ScheduleGone { .. } => true,

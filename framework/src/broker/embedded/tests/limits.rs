@@ -50,6 +50,16 @@ async fn at_the_limit_topics_without_a_consumer_give_way() {
     super::writer_is_idle(&broker).await;
     assert!(broker.live_bytes() <= 40_000);
     broker.room().await.unwrap();
+    let status = broker.status().unwrap();
+    let topic = &status.topics[0];
+    assert!(topic.dropped > 100, "{topic:?}");
+    assert_eq!(topic.dropped + topic.records, 200);
+    // Also after a restart; and what somebody reads is not dropped.
+    drop(broker);
+    let broker = open(home.path(), limited());
+    assert_eq!(broker.status().unwrap().topics[0].dropped, topic.dropped);
+    broker.subscribe(subscription("a", &["nobody's"])).await.unwrap();
+    assert_eq!(broker.status().unwrap().topics[0].dropped, 0);
 }
 
 #[tokio::test]

@@ -54,7 +54,11 @@ fn a_stream_full_of_holes_fits_into_the_base() {
         settled.insert((1 << 56) + 2 * hole);
     }
     let stream = crate::testing::store_conformance::stream(1);
-    let row = table::stream_row(0, Some(&stream), Some(&InStream { settled, floor: u64::MAX }));
+    let row = table::stream_row(
+        0,
+        Some(&stream),
+        Some(&InStream { settled, floor: u64::MAX, time_ms: u64::MAX }),
+    );
     row.unwrap().row().unwrap();
 }
 
