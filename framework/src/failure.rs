@@ -13,7 +13,7 @@ use crate::stream::Position;
 use crate::tasks::TaskDied;
 
 /// Why a service did not start, or stopped.
-#[derive(thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
     /// It did not start: no message was taken.
@@ -49,10 +49,13 @@ pub enum RunError {
     Queue(#[from] QueueOverflow),
     /// The configuration cannot be used: no service was started.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(Arc<ConfigError>),
     /// The signals that stop a service cannot be listened to.
     #[error("cannot listen for the signals that stop the service: {0}")]
-    Signals(#[source] std::io::Error),
+    Signals(#[source] Arc<std::io::Error>),
+    /// What was served beside the services failed: see [`Running::serve`](crate::Running::serve).
+    #[error("the services were stopped, because what was served beside them failed: {0}")]
+    Serving(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The store says that a message is not settled, which nothing here handles.
     #[error(
         "the store says that {position} is not settled, and nothing of this service is handling \
@@ -75,6 +78,12 @@ pub enum RunError {
         /// The message.
         position: Box<Position>,
     },
+}
+
+impl From<ConfigError> for RunError {
+    fn from(error: ConfigError) -> Self {
+        RunError::Config(Arc::new(error))
+    }
 }
 
 /// What it says to a person, for this is what a `main` that returns it prints.

@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
@@ -57,22 +58,49 @@ pub(crate) struct Intake {
     pub(crate) timers_max: u64,
     pub(crate) clock: Clock,
     pub(crate) vitals: Arc<Vitals>,
+    /// How long what was sent before a stop may take to be handed on.
+    pub(crate) drain: Duration,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 impl Intake {
-    /// Runs until it is stopped. What has not been handed on by then is not sent: whoever waits
-    /// for it is told.
+    /// Runs until it is stopped. What was sent by then is handed on all the same, within the time to
+    /// drain; beyond that it is not sent, and whoever waits for it is told.
     pub(crate) async fn run(mut self) -> Result<(), RunError> {
         let committing = Arc::new(Semaphore::new(COMMITTING_MAX));
         let mut stop = self.stop.clone();
         loop {
             tokio::select! {
                 biased;
-                () = until(&mut stop) => return Ok(()),
+                () = until(&mut stop) => break,
                 arrivals = self.admitted() => self.hand_on(arrivals?, &committing).await?,
             }
         }
+        // Who calls now is told so. Those before may be nobody's any more who could send again.
+        self.arrivals.seal();
+        let (clock, drain) = (self.clock.clone(), self.drain);
+        let handed_on = clock.timeout(drain, self.hand_on_all(&committing)).await;
+        handed_on.unwrap_or_else(|| {
+            let left = self.arrivals.take_now(usize::MAX);
+            let messages: usize = left.iter().map(|arrival| arrival.messages.len()).sum();
+            tracing::error!(
+                target: "endwise::service", messages,
+                "the time to drain is over: messages that were sent in before the stop are not \
+                 durable; whoever still waits for one is told",
+            );
+            Ok(())
+        })
+    }
+
+    /// Hands on what is there, whatever room there is at the broker: that it be durable is all
+    /// that is promised, and it goes out after the next start.
+    async fn hand_on_all(&mut self, committing: &Arc<Semaphore>) -> Result<(), RunError> {
+        while let arrivals = self.arrivals.take_now(CHUNK)
+            && !arrivals.is_empty()
+        {
+            self.hand_on(arrivals, committing).await?;
+        }
+        Ok(())
     }
 
     /// What has arrived, once there is room for it.

@@ -130,8 +130,8 @@ pub use failure::{Cause, RunError};
 pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
 pub use operator::OperatorError;
-pub use run::{FitError, Running, run, run_all, run_on};
-pub use service::{Counts, ReadError, Service};
+pub use run::{FitError, Running, Stopper, run, run_all, run_on};
+pub use service::{Counts, ReadError, Service, ServiceHandle};
 pub use start::{StartError, Waiting};
 pub use store::How;
 

@@ -70,7 +70,16 @@ pub enum OperatorError {
     NotRunning,
     /// The store failed.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for OperatorError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => OperatorError::Ended,
+            error => OperatorError::Store(error),
+        }
+    }
 }
 
 #[async_trait]

@@ -29,7 +29,7 @@ struct Items<T> {
 }
 
 /// More items than the limits at the sources admit: an error in the framework.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[error("a queue between two stages passed its limit of {limit} items; please report this")]
 pub struct QueueOverflow {
     pub(crate) limit: usize,
@@ -109,6 +109,11 @@ impl<T> Queue<T> {
         queue.drain(..count).collect()
     }
 
+    /// Drops all that comes from here on; what is there can be taken.
+    pub(crate) fn seal(&self) {
+        self.lock().is_closed = true;
+    }
+
     /// Drops what is there and all that comes.
     pub(crate) fn close(&self) {
         let mut items = self.lock();
@@ -152,6 +157,15 @@ mod tests {
         assert_eq!(queue.take_weighed(4, weigh).await, [5]);
         assert_eq!(queue.take_weighed(4, weigh).await, [1, 2]);
         assert_eq!(queue.take_weighed(4, weigh).await, [3]);
+    }
+
+    #[test]
+    fn a_sealed_queue_gives_what_it_has_and_takes_no_more() {
+        let queue = Queue::new(2);
+        queue.push([1]).unwrap();
+        queue.seal();
+        queue.push([2]).unwrap();
+        assert_eq!(queue.take_now(9), [1]);
     }
 
     #[test]

@@ -35,6 +35,7 @@ mod page;
 mod reader;
 mod scan;
 mod schedule;
+mod shared_reader;
 mod states;
 mod tables;
 mod timers;
@@ -47,6 +48,7 @@ pub use kept::{
 };
 pub use limits::LimitError;
 pub use schedule::Scheduled;
+pub(crate) use shared_reader::SharedReader;
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]

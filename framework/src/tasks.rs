@@ -25,6 +25,11 @@ impl<T: Send + 'static> Tasks<T> {
         self.0 = JoinSet::new();
     }
 
+    /// Stops all of them at their next await, and waits until they are gone.
+    pub(crate) async fn shutdown(&mut self) {
+        self.0.shutdown().await;
+    }
+
     /// Whether there are none.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -45,6 +50,13 @@ impl<T: Send + 'static> Tasks<T> {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("a task of the framework died: {0}; please report this")]
 pub struct TaskDied(String);
+
+impl TaskDied {
+    /// One whose end nobody saw: it was dropped.
+    pub(crate) fn dropped() -> Self {
+        TaskDied("it was dropped before its end".into())
+    }
+}
 
 /// Runs blocking work on tokio's threads for it.
 pub(crate) async fn blocking<T: Send + 'static>(

@@ -54,12 +54,12 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
     let latency = Arc::new(Latency::default());
     let apps = [shipping::app(), billing::app(Arc::clone(&latency))];
     let config = Config { data, ..Config::load()? };
-    let mut running = Running::start(config, apps).await?;
+    let running = Running::start(config, apps).await?;
 
     let before = audit::billed(&running).await?;
     let progress = Progress::new(arguments.total());
     let started = Instant::now();
-    let invalid = feed_and_settle(&arguments, &mut running, &latency, &progress, before).await?;
+    let invalid = feed_and_settle(&arguments, &running, &latency, &progress, before).await?;
     let (took, loaded_for) = (started.elapsed(), latency.loaded_for());
     progress.finish();
 
@@ -76,7 +76,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<bool> {
 /// Sends the input in and waits until all of it is billed, with the bar moving.
 async fn feed_and_settle(
     arguments: &Arguments,
-    running: &mut Running,
+    running: &Running,
     latency: &Latency,
     progress: &Progress,
     before: u64,

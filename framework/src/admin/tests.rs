@@ -78,7 +78,7 @@ async fn one_can_see_what_a_stop_waits_for() {
     let service = running.service("pinger").unwrap();
     service.producer().send(Ping {}).await.unwrap();
     gate.reached.notified().await;
-    let stopping = tokio::spawn(running.stop());
+    let stopping = tokio::spawn(async move { running.stop().await });
     // The flag is raised by the first poll of the stop, and nothing tells when that was.
     loop {
         let status = tool.ask(b"{\"version\":1,\"ask\":\"status\"}\n").await;

@@ -107,7 +107,16 @@ pub enum IntakeError {
     },
     /// The store cannot be read.
     #[error(transparent)]
-    Store(#[from] StoreError),
+    Store(StoreError),
+}
+
+impl From<StoreError> for IntakeError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => IntakeError::Ended,
+            error => IntakeError::Store(error),
+        }
+    }
 }
 
 /// How many messages wait to be taken in.

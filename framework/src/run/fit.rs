@@ -249,7 +249,7 @@ fn accepted(data: &Path, services: &[Arc<str>]) -> Result<BTreeSet<String>, FitE
     }
     let text = match std::fs::read_to_string(&file) {
         Ok(text) => text,
-        Err(source) => return Err(FitError::Io { file, source }),
+        Err(source) => return Err(FitError::Io { file, source: source.into() }),
     };
     let names: BTreeSet<String> = text.split_whitespace().map(str::to_owned).collect();
     let is_known = |name: &String| name == BROKER || services.iter().any(|one| **one == **name);

@@ -1,21 +1,29 @@
 //! Several services in one process, with their data in one directory.
 
 use std::collections::BTreeSet;
+use std::future::IntoFuture;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::OnceCell;
 
 use crate::app::App;
 use crate::broker::Broker;
 use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
 use crate::broker::status::BrokerStatus;
 use crate::config::Config;
+use crate::error::BoxError;
 use crate::failure::RunError;
-use crate::service::{Opening, Service};
+use crate::service::{Opening, Service, ServiceHandle, Setting};
 use crate::start::StartError;
 use crate::store::sled::{Epoch, SledOptions, SledStore};
 use crate::tasks::blocking;
 
 use super::fit::{BROKER, Fit, Held};
+use super::serve;
+use super::signals::{Requests, Signals};
+use super::stopper::Stopper;
 
 /// Services that run in this process on one embedded broker: what [`run_all`](crate::run_all)
 /// runs, as a handle for intake, tests and embedding.
@@ -45,7 +53,12 @@ pub struct Running {
     services: Vec<Service>,
     broker: Option<EmbeddedBroker>,
     /// What says that the directories belong together.
-    fit: Option<Fit>,
+    fit: Mutex<Option<Fit>>,
+    stopper: Stopper,
+    /// How long what is served beside the services may take to end.
+    pub(super) drain: Duration,
+    /// How the stop ended, once it has.
+    stopped: OnceCell<Result<(), RunError>>,
 }
 
 /// Opens the broker, if its directory belongs to those of the services.
@@ -85,7 +98,7 @@ impl Running {
         let names: Vec<Arc<str>> = apps.iter().map(|app| Arc::clone(&app.name)).collect();
         let (data, options) = (config.data.clone(), config.broker.embedded.clone());
         let (broker, fit) = blocking(move || open_broker(&data, &names, options)).await??;
-        let mut running = Running { services: Vec::new(), broker: Some(broker.clone()), fit: None };
+        let mut running = Running::of(Vec::new(), Some(broker.clone()), config.drain);
         match running.start_all(&config, apps, &broker, fit).await {
             Ok(()) => Ok(running),
             Err(error) => {
@@ -119,7 +132,7 @@ impl Running {
         let held =
             opened.iter().map(|one| Held { service: one.service(), recovered: one.recovered() });
         fit.check_held(&held.collect::<Vec<_>>(), broker)?;
-        self.fit = Some(advance(fit).await?);
+        self.fit = Mutex::new(Some(advance(fit).await?));
         for one in opened {
             self.services.push(one.start(Arc::new(broker.clone())).await?);
         }
@@ -127,8 +140,13 @@ impl Running {
     }
 
     /// One service, on a broker that is somebody else's.
-    pub(super) fn alone(service: Service) -> Self {
-        Running { services: vec![service], broker: None, fit: None }
+    pub(super) fn alone(service: Service, setting: &Setting) -> Self {
+        Running::of(vec![service], None, setting.drain)
+    }
+
+    fn of(services: Vec<Service>, broker: Option<EmbeddedBroker>, drain: Duration) -> Self {
+        let (fit, stopper, stopped) = (Mutex::default(), Stopper::new(), OnceCell::new());
+        Running { services, broker, fit, stopper, drain, stopped }
     }
 
     /// The services, in the order in which they were started.
@@ -147,21 +165,38 @@ impl Running {
         self.broker.as_ref()?.status()
     }
 
-    /// Waits until one of the services has ended by itself, that is: by an error. Cancellation
-    /// safe. Waits for ever if there is no service.
-    pub async fn ended(&mut self) -> Result<(), RunError> {
-        if self.services.is_empty() {
-            return std::future::pending().await;
+    /// A handle to the service of that name, for an HTTP server, a health route, a task.
+    pub fn handle(&self, name: &str) -> Option<ServiceHandle> {
+        self.service(name).map(Service::handle)
+    }
+
+    /// A way to ask for their stop from anywhere in the program.
+    pub fn stopper(&self) -> Stopper {
+        self.stopper.clone()
+    }
+
+    /// Waits until one of the services has ended, by an error or because it was stopped, or until
+    /// a [`Stopper`] asks for that. Cancellation safe; whoever asks is told the same.
+    pub async fn ended(&self) -> Result<(), RunError> {
+        let first = async {
+            if self.services.is_empty() {
+                return std::future::pending().await;
+            }
+            let all = self.services.iter().map(|service| Box::pin(service.ended()));
+            futures::future::select_all(all).await.0
+        };
+        tokio::select! {
+            biased;
+            ended = first => ended,
+            () = self.stopper.requested() => Ok(()),
         }
-        let all = self.services.iter_mut().map(|service| Box::pin(service.ended()));
-        futures::future::select_all(all).await.0
     }
 
     /// Waits until everything that was sent is handled, and everything that this caused; or until
     /// a service has ended. What failed is waited for until it is handled or a dead letter; what
     /// waits behind a dead letter, or for its time, is not. Messages that other processes or later calls send may come meanwhile:
     /// it is a look at one moment. Cancellation safe.
-    pub async fn settle(&mut self) -> Result<(), RunError> {
+    pub async fn settle(&self) -> Result<(), RunError> {
         let broker = self.broker.clone();
         let is_settled = || broker.as_ref().is_none_or(EmbeddedBroker::is_settled);
         let open = self.services.iter().flat_map(|service| [service.open(), service.live()]);
@@ -197,24 +232,71 @@ impl Running {
     ///
     /// It listens from this call on: a signal before it ends the process at once, as a crash
     /// would, and loses nothing.
-    pub async fn until_signal(self) -> Result<(), RunError> {
-        let mut signals = super::Signals::new()?;
-        super::until_signal(self, &mut signals).await
+    pub async fn until_signal(&self) -> Result<(), RunError> {
+        self.serve(serve::nothing).await
     }
 
-    /// Stops all services in their order, then the broker.
-    pub async fn stop(self) -> Result<(), RunError> {
+    /// Runs something beside the services until SIGTERM or ctrl-c, a [`Stopper`], or the first
+    /// service that fails: an HTTP server, say. It is told then by the [`Stopper`] that it is
+    /// given, and ends first, within the time to drain, so that requests under way still find the
+    /// services; then these are stopped. If it ends by itself, they are too. Signals within a
+    /// second count as one; a later second one ends all at once.
+    ///
+    /// It listens from this call on, as [`until_signal`](Self::until_signal) does.
+    ///
+    /// ```no_run
+    /// use framework::prelude::*;
+    /// use framework::{Config, Running};
+    /// # async fn serve_http(stop: impl Future<Output = ()>) -> std::io::Result<()> { Ok(()) }
+    ///
+    /// async fn serve(app: App) -> Result<(), RunError> {
+    ///     let running = Running::start(Config::load()?, [app]).await?;
+    ///     // With axum: |stopper| axum::serve(listener, router)
+    ///     //     .with_graceful_shutdown(stopper.requested())
+    ///     running.serve(|stopper| serve_http(stopper.requested())).await
+    /// }
+    /// ```
+    ///
+    /// Errors: the first of how a service failed, how what is served did
+    /// ([`RunError::Serving`]), and how the stop did.
+    pub async fn serve<F, E>(&self, front: impl FnOnce(Stopper) -> F) -> Result<(), RunError>
+    where
+        F: IntoFuture<Output = Result<(), E>>,
+        E: Into<BoxError>,
+    {
+        let mut signals = Requests::new(Signals::listen()?);
+        serve::until(self, &mut signals, front).await
+    }
+
+    /// Says that it is about to stop, to whoever serves beside it and whoever asks whether it is
+    /// ready. Everything is still handled and taken in.
+    pub(super) fn ask_to_stop(&self) {
+        self.stopper.stop();
+        self.services.iter().for_each(Service::announce_stop);
+    }
+
+    /// Stops all services, side by side, then the broker; returns when all is closed, whoever still
+    /// has a handle. Called again, it waits for the same.
+    ///
+    /// Errors: the first with which one of them ended.
+    pub async fn stop(&self) -> Result<(), RunError> {
+        self.stopper.stop();
         self.services.iter().for_each(Service::begin_stop);
+        self.stopped.get_or_init(|| self.close()).await.clone()
+    }
+
+    async fn close(&self) -> Result<(), RunError> {
         let mut result = Ok(());
-        for service in self.services {
+        for service in &self.services {
             result = result.and(service.stop().await);
         }
-        if let Some(fit) = self.fit {
+        let fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(fit) = fit {
             // A copy that was made while they ran is of the opening before. The broker's lock
             // still keeps others out.
             result = result.and(advance(fit).await.map(drop));
         }
-        if let Some(broker) = self.broker {
+        if let Some(broker) = &self.broker {
             result = result.and(broker.close().await.map_err(RunError::from));
         }
         result

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::begin::Parts;
+use super::pass::pass;
 use super::supervise::{Controls, Ending, Role, supervise, to_the_end};
-use super::{Counts, Service, Setting, unhandled};
+use super::{Counts, Service, ServiceHandle, Setting, unhandled};
 use crate::admin::Admin;
 use crate::app::App;
 use crate::broker::{Broker, Consumer, Publisher, Subscription};
@@ -25,10 +26,7 @@ use crate::operator::{self, Desk, Live, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{Types, catalog, check_found, resolve, schedules, types, wire};
-use crate::store::{
-    Batch, Entry, OpenStore, Opened, OutboxRow, Reader, Recovered, Renames, Store, Subject,
-};
-use crate::stream::PartitionId;
+use crate::store::{OpenStore, Opened, OutboxRow, Reader, Recovered, Renames, SharedReader, Store};
 use crate::tasks::{Tasks, blocking};
 use crate::timer::{Ticks, Timer};
 use crate::vitals::Vitals;
@@ -39,7 +37,7 @@ struct Ground {
     wiring: Arc<Wiring>,
     broker: Arc<dyn Broker>,
     store: Box<dyn Store>,
-    reader: Arc<dyn Reader>,
+    reader: Arc<SharedReader>,
     recovered: Recovered,
     consumer: Box<dyn Consumer>,
     publisher: Box<dyn Publisher>,
@@ -103,6 +101,7 @@ impl Opening {
         pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
         let probation = probation(directory.clone(), &recovered, &setting.clock).await?;
+        let reader = Arc::new(SharedReader::new(reader));
         let ground = Ground {
             wiring,
             broker,
@@ -208,16 +207,19 @@ impl Ground {
         let unsent = std::mem::take(&mut self.recovered.outbox);
         let unsent_bytes = unsent.iter().map(|row| row.bytes()).sum();
         let lines = Lines::new(&self.wiring, &self.broker, unsent.len());
+        let closing = Arc::clone(&self.reader);
+        let reader: Arc<dyn Reader> = Arc::clone(&self.reader) as Arc<dyn Reader>;
         let rows = Queue::new(QUEUE_MAX + unsent.len());
         let read_back = Arc::new(ReadBack::new(self.setting.sampling));
-        let (limits, reader) = (&self.setting.limits, Arc::clone(&self.reader));
-        let producer = Producer::new(limits, reader, Arc::clone(&read_back));
+        let limits = &self.setting.limits;
+        let producer = Producer::new(limits, Arc::clone(&reader), Arc::clone(&read_back));
         let desk = self.desk(&lines, producer.waiting());
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
         lines.counts.outbox().begin(unsent.len());
         rows.push(unsent)?;
         let timer = self.timer(&lines);
+        let intake = self.intake(&producer, &lines);
         let committer = Committer {
             store: self.store,
             clock: self.setting.clock.clone(),
@@ -233,23 +235,11 @@ impl Ground {
         lines.vitals.outbox_bytes.add(unsent_bytes);
         let (service, clock) = (Arc::clone(&self.wiring.service), self.setting.clock.clone());
         let relay = lines.relay(service, clock, self.publisher, rows, end.subscribe());
-        let intake = Intake {
-            arrivals: producer.arrivals.clone(),
-            work: lines.work.clone(),
-            broker: self.broker,
-            open: lines.open.subscribe(),
-            outbox_max: self.setting.limits.outbox_max,
-            totals: lines.vitals.totals.subscribe(),
-            timers_max: self.setting.limits.timers_max,
-            clock: self.setting.clock.clone(),
-            vitals: Arc::clone(&lines.vitals),
-            stop: lines.stop.subscribe(),
-        };
-        let (name, reader) = (Arc::clone(&self.wiring.service), Arc::clone(&self.reader));
+        let name = Arc::clone(&self.wiring.service);
         let consume = Consume::new(Parts {
             wiring: self.wiring,
             consumer: self.consumer,
-            reader: self.reader,
+            reader: Arc::clone(&reader),
             recovered: self.recovered,
             setting: self.setting,
             probation: self.probation,
@@ -266,12 +256,15 @@ impl Ground {
         let Lines { work, open, stop, counts, vitals, requests, due, .. } = lines;
         let mut supervisor = Tasks::new();
         let controls = Controls { stop: stop.clone(), end, work };
-        let ending = Ending { vitals: Arc::clone(&vitals), requests };
+        let ending = Ending { vitals: Arc::clone(&vitals), requests, reader: closing };
         let admin = Admin::start(&desk, self.directory.as_deref());
-        supervisor.spawn(to_the_end(supervise(tasks, controls), ending, admin));
+        let (end, ended) = watch::channel(None);
+        let parts = to_the_end(supervise(tasks, controls), ending, admin);
+        supervisor.spawn(async move { drop(end.send_replace(Some(parts.await))) });
         tracing::info!(target: "endwise::service", service = &*name, "started");
         let open = open.subscribe();
-        Ok(Service { name, producer, reader, counts, vitals, desk, open, due, stop, supervisor })
+        let handle = ServiceHandle { name, producer, reader, counts, vitals, desk };
+        Ok(Service { handle, open, due, stop, ended, _supervisor: supervisor })
     }
 }
 
@@ -282,7 +275,7 @@ impl Ground {
         Arc::new(Desk {
             service: Arc::clone(&self.wiring.service),
             clock: self.setting.clock.clone(),
-            reader: Arc::clone(&self.reader),
+            reader: Arc::clone(&self.reader) as Arc<dyn Reader>,
             components: Components::of(&self.wiring),
             broker: Some(Arc::downgrade(&self.broker)),
             operate: Arc::new(lines.requests.clone()),
@@ -290,10 +283,27 @@ impl Ground {
         })
     }
 
+    /// The intake, which has not begun.
+    fn intake(&self, producer: &Producer, lines: &Lines) -> Intake {
+        Intake {
+            arrivals: producer.arrivals.clone(),
+            work: lines.work.clone(),
+            broker: Arc::clone(&self.broker),
+            open: lines.open.subscribe(),
+            outbox_max: self.setting.limits.outbox_max,
+            totals: lines.vitals.totals.subscribe(),
+            timers_max: self.setting.limits.timers_max,
+            clock: self.setting.clock.clone(),
+            vitals: Arc::clone(&lines.vitals),
+            drain: self.setting.drain,
+            stop: lines.stop.subscribe(),
+        }
+    }
+
     /// The timer, which has not begun.
     fn timer(&mut self, lines: &Lines) -> Timer {
         Timer {
-            reader: Arc::clone(&self.reader),
+            reader: Arc::clone(&self.reader) as Arc<dyn Reader>,
             clock: self.setting.clock.clone(),
             work: lines.work.clone(),
             broker: Arc::clone(&self.broker),
@@ -316,83 +326,5 @@ fn subscription(wiring: &Wiring, recovered: &Recovered) -> Subscription {
             .filter(|(id, _)| wiring.routes.contains_key(&id.topic))
             .map(|(id, done)| ((**id).clone(), done.next_missing(0)))
             .collect(),
-    }
-}
-
-/// Notes what lies below the offset at which a partition is read for the first time: it was gone
-/// before. Otherwise the cursor would stay before it, and all behind it would be read again at each
-/// start. What is lost of a partition that was read before, the loop is told.
-async fn pass(
-    store: &mut dyn Store,
-    consumer: &dyn Consumer,
-    recovered: &Recovered,
-    clock: &Clock,
-) -> Result<(), RunError> {
-    let is_known = |id: &Arc<PartitionId>| recovered.cursors.iter().any(|(known, _)| known == id);
-    let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
-        if is_known(&partition) {
-            return None;
-        }
-        let (first, last) = (0, start.checked_sub(1)?);
-        let subject = Subject::Passed { partition, first, last };
-        (first <= last).then(|| Entry::of(subject, Vec::new()))
-    });
-    let entries: Vec<Entry> = passed.collect();
-    if !entries.is_empty() {
-        store.commit(&Batch { time_ms: clock.now_ms(), entries, ..Batch::default() }).await?;
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use async_trait::async_trait;
-
-    use super::*;
-    use crate::broker::{BrokerError, Lost, Record};
-    use crate::committed::Committed;
-    use crate::store::memory::MemoryStore;
-    use crate::store::{Catalog, Renames};
-
-    /// A consumer of a partition whose first records are gone.
-    struct Late(Arc<PartitionId>);
-
-    #[async_trait]
-    impl Consumer for Late {
-        async fn fetch(&mut self, _: usize, _: usize) -> Result<Vec<Record>, BrokerError> {
-            std::future::pending().await
-        }
-
-        async fn settle(&mut self, _: &[Committed]) -> Result<(), BrokerError> {
-            Ok(())
-        }
-
-        fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
-            vec![(Arc::clone(&self.0), 7)]
-        }
-
-        fn lost(&mut self) -> Vec<Lost> {
-            Vec::new()
-        }
-
-        fn pause(&mut self, _: &PartitionId) {}
-
-        fn resume(&mut self, _: &PartitionId) {}
-    }
-
-    #[tokio::test]
-    async fn a_service_that_comes_late_reads_on_from_where_it_began() {
-        let memory = MemoryStore::new(1);
-        let partition =
-            PartitionId { cluster: "c".into(), topic: "t".into(), incarnation: 1, partition: 0 };
-        let consumer = Late(Arc::new(partition));
-        for before in [None, Some(7), Some(7)] {
-            let opened = Box::new(memory.clone()).open("s".into()).await.unwrap();
-            let mut store = opened.store;
-            let adopted = store.adopt(Catalog::default(), Renames::default()).await.unwrap();
-            let cursor = adopted.cursors.first().map(|(_, done)| done.next_missing(0));
-            assert_eq!(cursor, before, "what was never there is passed over once");
-            pass(&mut *store, &consumer, &adopted, &Clock::fixed(0)).await.unwrap();
-        }
     }
 }

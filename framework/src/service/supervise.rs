@@ -10,6 +10,7 @@ use crate::consume::commit::Work;
 use crate::failure::RunError;
 use crate::operator::Requests;
 use crate::queue::Queue;
+use crate::store::SharedReader;
 use crate::tasks::Tasks;
 use crate::vitals::Vitals;
 
@@ -28,11 +29,14 @@ pub(super) struct Ending {
     pub(super) vitals: Arc<Vitals>,
     /// Whoever waits for an answer is told.
     pub(super) requests: Requests,
+    /// Whoever still has a handle reads no more, and keeps no store open.
+    pub(super) reader: Arc<SharedReader>,
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
         self.vitals.ended.set(true);
+        self.reader.close();
         self.requests.close();
     }
 }
@@ -72,7 +76,10 @@ pub(super) async fn supervise(
         running.retain(|other| *other != role);
         match (role, ended) {
             // Without these nothing can be finished: the others are dropped where they are.
-            (Role::Relay | Role::Commit, Err(error)) => return result.and(Err(error)),
+            (Role::Relay | Role::Commit, Err(error)) => {
+                tasks.shutdown().await;
+                return result.and(Err(error));
+            }
             (Role::Intake | Role::Timer | Role::Consume, Err(error)) => {
                 result = result.and(Err(error));
                 controls.stop.send_replace(true);

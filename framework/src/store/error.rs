@@ -14,6 +14,9 @@ pub enum StoreError {
         /// Where.
         place: Arc<str>,
     },
+    /// Its service has ended, and nothing is read any more.
+    #[error("the store is closed: its service has ended")]
+    Closed,
     /// It was made by another version or for another service.
     #[error("the store {place} cannot be used: {reason}; {remedy}")]
     Refused {

@@ -37,7 +37,7 @@ pub(crate) async fn run(messages: u64) -> anyhow::Result<Flood> {
     let home = tempfile::tempdir()?;
     let pace = Arc::new(Semaphore::new(0));
     let app = App::new("slow").provide(Pace(Arc::clone(&pace))).handlers(handlers![slow]);
-    let mut running = Running::start(home.path(), [app]).await?;
+    let running = Running::start(home.path(), [app]).await?;
     let service = running.service("slow").ok_or_else(|| anyhow::anyhow!("it does not run"))?;
     let paced = (0..messages).map(|number| {
         if number.is_multiple_of(FASTER) {

@@ -55,7 +55,7 @@ pub(crate) fn all() -> anyhow::Result<()> {
 /// Sends what fails.
 pub(crate) async fn fill(home: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
-    let mut running = Running::start(home, [app().0]).await?;
+    let running = Running::start(home, [app().0]).await?;
     let service = running.service("kept").ok_or_else(|| anyhow::anyhow!("it does not run"))?;
     let messages = stream::iter((0..KEPT).map(|number| (number, body(number))));
     service.producer().send_all_from("bench", messages).await?;

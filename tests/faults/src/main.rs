@@ -38,7 +38,7 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn work(mut running: Running, ledger: &str) -> anyhow::Result<()> {
+async fn work(running: Running, ledger: &str) -> anyhow::Result<()> {
     let producer = running.service("shop").context("it was started")?.producer();
     let sent = tokio::select! {
         biased;
@@ -86,7 +86,7 @@ fn read(ledger: &str) -> anyhow::Result<BTreeSet<u64>> {
     text.lines().map(|line| Ok(line.parse()?)).collect()
 }
 
-async fn check(mut running: Running, ledger: &str) -> anyhow::Result<()> {
+async fn check(running: Running, ledger: &str) -> anyhow::Result<()> {
     running.settle().await?;
     let checked = all_is_right(&running, &read(ledger)?).await;
     running.stop().await?;

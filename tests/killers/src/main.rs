@@ -17,9 +17,9 @@ async fn main() -> anyhow::Result<()> {
     let way = arguments.next().context("which way to die?")?;
     let is_trouble = way == "trouble";
     let app = if is_trouble { trouble::app() } else { app(&way) };
-    let mut running = Running::start(directory, [app]).await?;
+    let running = Running::start(directory, [app]).await?;
     let ended = tokio::select! {
-        ended = work(&mut running, is_trouble) => ended,
+        ended = work(&running, is_trouble) => ended,
         _ = terminate.recv() => Err(anyhow::anyhow!("it was told to stop")),
     };
     running.stop().await?;
@@ -27,7 +27,7 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// Sends what was not sent, and waits until all is handled; in trouble, however often it takes.
-async fn work(running: &mut Running, is_trouble: bool) -> anyhow::Result<()> {
+async fn work(running: &Running, is_trouble: bool) -> anyhow::Result<()> {
     let service = running.service("victim").context("it was started")?;
     let (producer, letters) = (service.producer(), service.dead_letters());
     let next = producer.sent_from("test").await?;

@@ -39,7 +39,7 @@ async fn dies_of_one(way: &str) -> anyhow::Result<()> {
     assert!((3..=4).contains(&deaths), "it died {deaths} times");
 
     // What it left, seen by a process that does not die of it: the cause is mended.
-    let mut running = Running::start(home.path(), [app("not at all")]).await?;
+    let running = Running::start(home.path(), [app("not at all")]).await?;
     let service = running.service("victim").expect("it was started");
     let letters = service.dead_letters();
     let dead = letters.list(&Filter::new()).await?.items;

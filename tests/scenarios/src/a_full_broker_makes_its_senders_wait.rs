@@ -64,7 +64,7 @@ fn phase(work: impl Future<Output = ()>) {
 }
 
 /// Waits until publishing waits for room.
-async fn is_full(running: &mut Running) {
+async fn is_full(running: &Running) {
     while !running.service("shipping").unwrap().ready().reasons.contains(&Reason::BrokerFull) {
         assert!(futures::poll!(std::pin::pin!(running.ended())).is_pending(), "it has ended");
         tokio::task::yield_now().await;
@@ -81,13 +81,13 @@ fn a_full_broker_makes_its_senders_wait_and_each_start_drains_what_it_can() {
         // From here on the broker keeps what billing has not handled.
         Running::start(config(data), [billing()]).await.unwrap().stop().await.unwrap();
         let gate = Gate::shut();
-        let mut running = Running::start(config(data), [shipping(&gate)]).await.unwrap();
+        let running = Running::start(config(data), [shipping(&gate)]).await.unwrap();
         let producer = running.service("shipping").unwrap().producer();
         for order in 0..ORDERS {
             producer.send(Order { order, filling: filling() }).await.unwrap();
         }
         gate.open();
-        is_full(&mut running).await;
+        is_full(&running).await;
         // Handlers go on all the same.
         gate.entered(ORDERS as usize).await;
         let shipping = running.service("shipping").unwrap();
@@ -103,8 +103,8 @@ fn a_full_broker_makes_its_senders_wait_and_each_start_drains_what_it_can() {
         phase(async {
             let gate = Gate::shut();
             gate.open();
-            let mut running = Running::start(config(data), [shipping(&gate)]).await.unwrap();
-            is_full(&mut running).await;
+            let running = Running::start(config(data), [shipping(&gate)]).await.unwrap();
+            is_full(&running).await;
             if end == 1 {
                 // A stop does not wait for room, and loses nothing of what waits for it.
                 running.stop().await.unwrap();
@@ -115,7 +115,7 @@ fn a_full_broker_makes_its_senders_wait_and_each_start_drains_what_it_can() {
         let gate = Gate::shut();
         gate.open();
         let apps = [billing(), shipping(&gate)];
-        let mut running = Running::start(config(data), apps).await.unwrap();
+        let running = Running::start(config(data), apps).await.unwrap();
         let more = Order { order: ORDERS + 1, filling: filling() };
         running.service("shipping").unwrap().producer().send(more).await.unwrap();
         running.settle().await.unwrap();

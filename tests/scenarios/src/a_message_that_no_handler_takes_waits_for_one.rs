@@ -258,14 +258,13 @@ async fn at_the_limit_nothing_more_is_fetched_until_some_are_discarded() -> anyh
 async fn a_sender_may_be_deployed_first() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let bank = |handlers| App::new("bank").handlers(handlers);
-    let mut running =
-        Running::start(home.path(), [App::new("web"), bank(handlers![deposit])]).await?;
+    let running = Running::start(home.path(), [App::new("web"), bank(handlers![deposit])]).await?;
     for cents in 1..=50 {
         running.services()[0].producer().send(withdraw_of(cents)).await?;
     }
     running.settle().await?;
     running.stop().await?;
-    let mut running =
+    let running =
         Running::start(home.path(), [App::new("web"), bank(handlers![deposit, withdraw])]).await?;
     running.services()[0].producer().send(deposit_of(1)).await?;
     running.settle().await?;

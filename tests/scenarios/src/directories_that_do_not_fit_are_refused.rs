@@ -72,7 +72,7 @@ enum End {
 /// Sends orders and has them handled; then ends.
 fn orders(data: &Path, numbers: std::ops::Range<u64>, end: End, copied: Option<(&str, &Path)>) {
     phase(async {
-        let mut running = start(data).await.unwrap();
+        let running = start(data).await.unwrap();
         let half = numbers.start + (numbers.end - numbers.start) / 2;
         for number in numbers {
             if number == half
@@ -157,7 +157,7 @@ fn each_of_all_combinations_of_old_new_and_missing_directories_fits_or_is_refuse
                 assert_eq!(again, error, "a refusal changes nothing");
                 return;
             }
-            let mut running = start(&live).await.unwrap();
+            let running = start(&live).await.unwrap();
             running.settle().await.unwrap();
             let handled = [10, 20, 0][whiches[0]];
             assert_eq!(charged(&running, 0..20).await.iter().sum::<u64>(), handled);
@@ -218,7 +218,7 @@ fn a_copy_that_was_made_while_running_is_found_after_a_stop_and_after_a_crash() 
                     (_, _, Err(RunError::Fit(_))) => {}
                     // Nobody has received anything of what it sent, and the broker still has what
                     // it received: it handles that again, on the states of the copy.
-                    ("billing", End::Killed, Ok(mut running)) => {
+                    ("billing", End::Killed, Ok(running)) => {
                         running.settle().await.unwrap();
                         assert_eq!(charged(&running, 0..12).await, [1; 12]);
                     }
@@ -270,7 +270,7 @@ fn what_changes_on_purpose_is_no_misfit() {
     for names in [&["shipping"][..], &["billing"], &["billing", "shipping"], &["shipping"], &[]] {
         phase(async {
             let apps = names.iter().map(|name| alone(name));
-            let mut running = Running::start(config(data), apps).await.unwrap();
+            let running = Running::start(config(data), apps).await.unwrap();
             if let Some(shipping) = running.service("shipping") {
                 let order = Order { order: "1".into() };
                 shipping.producer().send(order).await.unwrap();

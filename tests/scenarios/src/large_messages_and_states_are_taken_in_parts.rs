@@ -32,7 +32,7 @@ fn notes(count: u64, bytes: usize) -> impl futures::Stream<Item = (u64, Note)> {
 #[tokio::test]
 async fn many_large_states_in_one_backlog() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
-    let mut running = Running::start(home.path(), [app()]).await?;
+    let running = Running::start(home.path(), [app()]).await?;
     running.services()[0].producer().send_all_from("s", notes(4_000, 1)).await?;
     running.settle().await?;
     assert_eq!(running.services()[0].counts().handled().next(), Some(("keep", 4_000)));

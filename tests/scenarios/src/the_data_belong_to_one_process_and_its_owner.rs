@@ -35,7 +35,7 @@ async fn nobody_else_may_read_or_write_them() -> anyhow::Result<()> {
         }
     };
     for cents in 0..2 {
-        let mut running = start(&dir).await?;
+        let running = start(&dir).await?;
         deposit(&running, cents).await?;
         running.settle().await?;
         is_private();
@@ -69,11 +69,11 @@ async fn a_second_process_is_refused_whatever_files_are_removed() -> anyhow::Res
 async fn who_has_moved_data_writes_nothing_into_what_is_in_their_place() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let (dir, away) = (home.path().join("data"), home.path().join("away"));
-    let mut first = start(&dir).await?;
+    let first = start(&dir).await?;
     deposit(&first, 1).await?;
     first.settle().await?;
     std::fs::rename(&dir, &away)?;
-    let mut second = start(&dir).await?;
+    let second = start(&dir).await?;
     deposit(&second, 2).await?;
     deposit(&first, 3).await.unwrap_err();
     let error = in_time(first.ended()).await.unwrap_err().to_string();

@@ -21,7 +21,9 @@ impl Names {
         let mut raw = Vec::new();
         let mut at = 0;
         while at < code.len() {
-            if code[at].text == "use" && code[at].is_word {
+            // Behind `impl Trait + use<..>` stands what it captures, and no path.
+            let is_bound = code.get(at + 1).is_some_and(|next| next.text == "<");
+            if code[at].text == "use" && code[at].is_word && !is_bound {
                 at = names.import(code, at + 1, &[], own, children);
             } else if starts_path(code, at) {
                 let (path, end) = path(code, at);

@@ -113,7 +113,7 @@ impl World {
             .unwrap()
     }
 
-    async fn again(&self, mut service: Service, is_crash: bool) -> Service {
+    async fn again(&self, service: Service, is_crash: bool) -> Service {
         if is_crash {
             drop(service);
         } else {

@@ -7,7 +7,7 @@ use crate::stream::{PartitionId, StreamId};
 
 /// The directories of a data directory do not belong together: one of them is missing, or is of
 /// another time than the others. Nothing was started, and no message was taken in or handled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FitError {
     /// The broker's directory is missing, or was made anew.
@@ -162,7 +162,7 @@ pub enum FitError {
         file: PathBuf,
         /// What the operating system said.
         #[source]
-        source: std::io::Error,
+        source: Arc<std::io::Error>,
     },
 }
 

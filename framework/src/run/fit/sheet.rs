@@ -105,7 +105,7 @@ fn read<T>(
         Err(source) if source.kind() == io::ErrorKind::InvalidData => {
             return Err(FitError::Unreadable { file });
         }
-        Err(source) => return Err(FitError::Io { file, source }),
+        Err(source) => return Err(FitError::Io { file, source: source.into() }),
     };
     let parsed = || {
         let (body, crc) = text.strip_suffix('\n')?.rsplit_once("crc ")?;

@@ -33,7 +33,7 @@ async fn count(message: Counted, count: &mut Count) -> Total {
 pub(crate) async fn run() -> anyhow::Result<Duration> {
     let home = tempfile::tempdir()?;
     let app = App::new("counter").handlers(handlers![count]);
-    let mut running = Running::start(home.path(), [app]).await?;
+    let running = Running::start(home.path(), [app]).await?;
     let started = Instant::now();
     let producer = running.services().first().map(|service| service.producer());
     let producer = producer.ok_or_else(|| anyhow::anyhow!("the service does not run"))?;
