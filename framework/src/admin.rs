@@ -22,6 +22,7 @@ mod client;
 mod protocol;
 mod socket;
 
+#[cfg(feature = "cli")]
 pub(crate) use ask::Question;
 #[cfg(feature = "cli")]
 pub(crate) use client::{answered, asking};
@@ -31,8 +32,8 @@ use socket::Socket;
 /// The socket's name in the service's directory.
 pub(crate) const NAME: &str = "admin";
 
-/// Bytes of a question, its line's end among them.
-pub(crate) const ASK_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a question, its line's end among them: a state of a mebibyte is JSON within JSON.
+pub(crate) const ASK_BYTES_MAX: usize = 4 << 20;
 
 /// Connections at a time; one more is told so, and closed.
 const CONNECTIONS_MAX: usize = 16;

@@ -12,8 +12,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 // The commands: a file each, and a line in the list below.
 mod letters;
+mod states;
 mod status;
 mod streams;
+mod timers;
 mod topics;
 
 // What they have in common.
@@ -62,6 +64,12 @@ commands! {
     /// Streams of which nothing more is taken, since too much of them never came
     #[command(after_help = "Example: endwise streams list endwise-data")]
     Streams(streams::Args),
+    /// States as they are stored: look at them, set them, remove them
+    #[command(after_help = "Example: endwise states get endwise-data/bank account ada")]
+    States(states::Args),
+    /// Messages that wait for their time: look at them, cancel them
+    #[command(after_help = "Example: endwise timers list endwise-data/bank")]
+    Timers(timers::Args),
 }
 
 /// Looks after services that are built with Endwise.

@@ -151,7 +151,8 @@ impl Consume {
                 settled = self.settled.take(usize::MAX) => self.on_settled(settled).await?,
                 ended = self.ended.take(usize::MAX) => self.on_ended(ended)?,
                 Some(task) = self.tasks.ended() => task??,
-                requests = self.requests.take(usize::MAX) => self.on_requests(requests)?,
+                requests = self.requests.take(usize::MAX), if self.may_ask() =>
+                    self.on_requests(requests)?,
                 records = self.consumer.fetch(
                     self.limits.fetch_max.min(FETCH_MAX), self.limits.fetch_bytes_max,
                 ), if may_fetch => {
@@ -189,6 +190,7 @@ impl Consume {
                 self.hold(hold)?;
             }
         }
+        self.queue_edits()?;
         self.tell_live();
         self.vitals.in_flight.set(self.state.records);
         self.vitals.in_flight_bytes.set(self.state.bytes);
@@ -277,6 +279,10 @@ impl Consume {
                 Ticket::Kept(lane, job) => self.on_kept(lane, job, verdict, refused)?,
                 Ticket::Spent(number) => self.lanes.spent(number),
                 Ticket::Asked(answer) => self.on_answer(answer, verdict),
+                Ticket::StateSet(lane, answer) => {
+                    lane.into_iter().for_each(|lane| self.lanes.edited(lane));
+                    self.on_answer(answer, verdict);
+                }
                 _ if verdict == Verdict::Applied => {}
                 Ticket::Record => {}
                 Ticket::NotMine(at, _) => self.settle_again(at, refused, 0)?,

@@ -193,7 +193,7 @@ impl DeadLetters {
 const PAGE_LISTED: usize = 100;
 
 /// Has something done, in requests of a size that a service takes at once.
-async fn act(
+pub(crate) async fn act(
     desk: &Desk,
     mut numbers: Vec<u64>,
     act: impl Fn(Vec<u64>) -> Act + Send,

@@ -67,7 +67,9 @@ mod config;
 mod limits;
 
 pub mod dead_letters;
+pub mod raw_states;
 pub mod status;
+pub mod timers;
 
 mod intake;
 

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::queue::Queue;
-use crate::store::StoreError;
+use crate::store::{StateSet, StoreError};
 
 mod desk;
 
@@ -26,7 +26,7 @@ pub(crate) struct Request {
     pub(crate) reply: oneshot::Sender<Vec<bool>>,
 }
 
-/// What is to be done, by the numbers of what was kept.
+/// What is to be done, nearly always by the numbers of what was kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     /// Handle dead letters again, each in its place before those that are held behind it.
@@ -40,6 +40,11 @@ pub(crate) enum Act {
     /// Take the holes of a stream, by its name, for lost. One answer: whether there is such a
     /// stream.
     AcceptLost(String),
+    /// Cancel what waits for its time.
+    CancelTimers(Vec<u64>),
+    /// Set a state or remove it: one answer. `false`: it has another version than is expected, or
+    /// is not there to be removed.
+    SetState(Box<StateSet>),
 }
 
 /// Carries out what an operator asks: a running service, or a store that no service has open.
@@ -68,6 +73,12 @@ pub enum OperatorError {
     /// Only a running service can do it: its broker may still have what is missing.
     #[error("only a running service can do that: start it, and ask again")]
     NotRunning,
+    /// It was asked for something that cannot be done. The text says what, and what to do.
+    #[error("{why}")]
+    Refused {
+        /// Why.
+        why: String,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
@@ -79,6 +90,12 @@ impl From<StoreError> for OperatorError {
             StoreError::Closed => OperatorError::Ended,
             error => OperatorError::Store(error),
         }
+    }
+}
+
+impl OperatorError {
+    pub(crate) fn refused(why: impl Into<String>) -> Self {
+        OperatorError::Refused { why: why.into() }
     }
 }
 

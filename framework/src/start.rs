@@ -268,8 +268,8 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
     specs.iter().try_for_each(|spec| check_states(spec))?;
     let components = component::components(&specs)?;
 
-    let mut states: Vec<Arc<str>> =
-        specs.iter().flat_map(|spec| &spec.states).map(|state| state.name.into()).collect();
+    let state_specs: Vec<_> = specs.iter().flat_map(|spec| &spec.states).copied().collect();
+    let mut states: Vec<Arc<str>> = state_specs.iter().map(|state| state.name.into()).collect();
     states.sort();
     states.dedup();
     let mut handlers = Vec::with_capacity(specs.len());
@@ -294,7 +294,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
     check_ignored(&app.ignored, &routes)?;
     let ignored = app.ignored.clone();
     let renamed = BTreeMap::new();
-    Ok(Wiring { service, handlers, states, routes, ignored, renamed })
+    Ok(Wiring { service, handlers, states, state_specs, routes, ignored, renamed })
 }
 
 /// A service's name is part of paths, headers and identities, and is itself in each of them.

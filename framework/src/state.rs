@@ -95,12 +95,42 @@ pub struct StateSpec {
     pub name: &'static str,
     /// [`State::VERSION`].
     pub version: u32,
+    check: Check,
+}
+
+/// Reads a stored value as a state's type. It is part of no comparison: the type is told by its
+/// name and version.
+#[derive(Clone, Copy)]
+struct Check(fn(&StateValue) -> Result<(), StateError>);
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Check")
+    }
+}
+
+impl PartialEq for Check {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Check {}
+
+impl std::hash::Hash for Check {
+    fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 impl StateSpec {
     /// The specification of that state.
     pub const fn of<S: State>() -> Self {
-        StateSpec { name: S::NAME, version: S::VERSION }
+        let check = Check(|stored| decode::<S>(stored).map(|_| ()));
+        StateSpec { name: S::NAME, version: S::VERSION, check }
+    }
+
+    /// Whether a stored value can be read as this state.
+    pub(crate) fn check(&self, stored: &StateValue) -> Result<(), StateError> {
+        (self.check.0)(stored)
     }
 }
 

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use crate::committed::RecordRef;
 use crate::delivery::StateValue;
 use crate::envelope::{Context, Envelope, Headers};
-use crate::outcome::{Cancel, Send as Message, StateChange};
+use crate::outcome::{Cancel, Send as Message};
 use crate::stream::{Key, PartitionId, Position, Ranges, StreamId};
 
 pub mod memory;
@@ -39,6 +39,7 @@ mod shared_reader;
 mod states;
 mod tables;
 mod timers;
+mod touch;
 
 pub use catalog::{Catalog, Found, RenamedType, Renames};
 pub use error::{CommitError, StoreError};
@@ -49,6 +50,7 @@ pub use kept::{
 pub use limits::LimitError;
 pub use schedule::Scheduled;
 pub(crate) use shared_reader::SharedReader;
+pub use touch::{StateSet, StateTouch};
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -129,6 +131,14 @@ pub enum Subject {
         /// Its number.
         number: u64,
     },
+    /// A state has this value from here on. Refused (`Conflict`) if it has another version than is
+    /// expected, and (`NotPending`) if it is to go and is not there.
+    StateSet(Box<StateSet>),
+    /// What waits for its time is not to be sent. Refused (`NotPending`) if it is gone.
+    TimerCancelled {
+        /// Its number.
+        number: u64,
+    },
     /// A message that was stored because no handler took it ([`Wait::Unhandled`]) is taken by these
     /// handlers from here on: it is kept for each of them, in its place. Refused (`NotPending`) if
     /// it is not stored (any more), or there are more handlers than it has numbers.
@@ -188,19 +198,6 @@ pub enum Subject {
         /// Source and number.
         from: Option<(Arc<str>, u64)>,
     },
-}
-
-/// One state that an outcome has read.
-#[derive(Clone, Debug)]
-pub struct StateTouch {
-    /// The state's name.
-    pub name: Arc<str>,
-    /// The key.
-    pub key: Key,
-    /// The version that was read; 0 if there was none.
-    pub read: u64,
-    /// What became of it. A put makes version `read + 1`.
-    pub change: StateChange,
 }
 
 /// What a commit made durable.
@@ -354,6 +351,9 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
         after: Option<Key>,
         most: usize,
     ) -> Result<Vec<(Key, StateValue)>, StoreError>;
+
+    /// The names of all states that this store has, or has had, values of.
+    async fn state_names(&self) -> Result<Vec<Arc<str>>, StoreError>;
 
     /// The next number of an intake source; 0 for one that has sent nothing.
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError>;

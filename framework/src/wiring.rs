@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::handler::HandlerService;
 use crate::policy::{OnFailure, Order};
+use crate::state::StateSpec;
 use crate::stream::Key;
 
 mod own_key;
@@ -16,6 +17,8 @@ pub(crate) struct Wiring {
     pub(crate) handlers: Vec<Wired>,
     /// The names of all states; handlers refer to them by number.
     pub(crate) states: Vec<Arc<str>>,
+    /// The states as the handlers name them: one may be there more than once.
+    pub(crate) state_specs: Vec<StateSpec>,
     pub(crate) routes: BTreeMap<Arc<str>, Topic>,
     /// Types that no handler takes and that are settled all the same, by topic.
     pub(crate) ignored: BTreeMap<Arc<str>, Ignored>,
@@ -81,6 +84,13 @@ impl Wiring {
     pub(crate) fn lane_of(&self, handler: usize) -> Option<usize> {
         let handler = self.handlers.get(handler)?;
         (handler.order == Order::Key).then_some(handler.component)
+    }
+
+    /// The component whose lanes a state belongs to, if a handler takes it.
+    pub(crate) fn component_of(&self, state: &str) -> Option<usize> {
+        let state = self.states.iter().position(|name| **name == *state)?;
+        let takes = |handler: &&Wired| handler.states.contains(&state);
+        self.handlers.iter().find(takes).map(|handler| handler.component)
     }
 
     /// The name of a handler by its number.

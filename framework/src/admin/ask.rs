@@ -13,8 +13,10 @@ use crate::operator::{Desk, OperatorError};
 pub(crate) mod broker;
 pub(crate) mod dead_letters;
 pub(crate) mod invalid;
+pub(crate) mod states;
 pub(crate) mod status;
 pub(crate) mod streams;
+pub(crate) mod timers;
 pub(crate) mod unhandled;
 
 /// How many items one answer has at most.
@@ -66,6 +68,14 @@ questions! {
     unhandled::Count,
     unhandled::Show,
     unhandled::Discard,
+    states::Names,
+    states::List,
+    states::Get,
+    states::Set,
+    states::Remove,
+    timers::List,
+    timers::Count,
+    timers::Cancel,
 }
 
 async fn one<Q: Question>(desk: &Arc<Desk>, line: &[u8]) -> Result<Vec<u8>, Refusal> {

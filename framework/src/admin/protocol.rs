@@ -32,6 +32,8 @@ pub(crate) enum Trouble {
     Busy,
     /// The service has ended.
     Ended,
+    /// What it asks for cannot be done.
+    Refused,
     /// The store failed.
     Store,
 }
@@ -59,6 +61,7 @@ impl From<OperatorError> for Refusal {
         let kind = match error {
             OperatorError::Ended | OperatorError::NotRunning => Trouble::Ended,
             OperatorError::Busy { .. } => Trouble::Busy,
+            OperatorError::Refused { .. } => Trouble::Refused,
             OperatorError::Store(_) => Trouble::Store,
         };
         Refusal { kind, message: error.to_string() }

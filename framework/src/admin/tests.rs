@@ -109,7 +109,7 @@ async fn what_cannot_be_read_is_said_to_be_so() {
     }
     let long = vec![b' '; ASK_BYTES_MAX + 1];
     let answer = tool.ask(&long).await;
-    assert!(answer.contains("at most 1048576 bytes"), "{answer}");
+    assert!(answer.contains("at most 4194304 bytes"), "{answer}");
     assert_eq!(tool.answer().await, "", "and it hangs up");
     running.stop().await.unwrap();
 }

@@ -35,7 +35,7 @@
 //! consumer that comes back says with its cursors where it is. Until it does, all is kept that was
 //! not settled when the broker last wrote a snapshot.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -104,7 +104,7 @@ impl EmbeddedBroker {
 
     /// Whether a directory has an embedded broker's data, of whatever version.
     #[cfg(feature = "cli")]
-    pub(crate) fn is_in(dir: &Path) -> std::io::Result<bool> {
+    pub(crate) fn is_in(dir: &std::path::Path) -> std::io::Result<bool> {
         recovery::is_in(dir)
     }
 

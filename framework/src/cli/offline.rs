@@ -57,7 +57,16 @@ fn desk(
     // Which handlers share a state, only the app says.
     let components = Components::default();
     (
-        Arc::new(Desk { service, clock, reader, components, broker: None, operate, live: None }),
+        Arc::new(Desk {
+            service,
+            clock,
+            reader,
+            components,
+            broker: None,
+            states: Vec::new(),
+            operate,
+            live: None,
+        }),
         offline,
     )
 }
@@ -89,6 +98,11 @@ impl Offline {
                 let discard = |&number: &u64| Some(Subject::UnhandledDiscarded { number });
                 return Ok(numbers.iter().map(discard).collect());
             }
+            Act::CancelTimers(numbers) => {
+                let cancel = |&number: &u64| Some(Subject::TimerCancelled { number });
+                return Ok(numbers.iter().map(cancel).collect());
+            }
+            Act::SetState(set) => return Ok(vec![Some(Subject::StateSet(set.clone()))]),
         };
         let mut subjects = Vec::with_capacity(numbers.len());
         for page in numbers.chunks(PAGE) {

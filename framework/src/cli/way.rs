@@ -63,7 +63,12 @@ impl Way {
             Way::Running(stream) => {
                 let answered = Clock::system().timeout(WAIT, over(stream, question)).await;
                 answered.ok_or_else(|| {
-                    Trouble::Failed(format!("no answer came within {} s", WAIT.as_secs()))
+                    Trouble::Failed(format!(
+                        "no answer came within {} s; what was asked may still be done (a state is \
+                         changed when nothing of its key runs): look again, or see with `status` \
+                         what runs",
+                        WAIT.as_secs()
+                    ))
                 })?
             }
             Way::Offline(desk, _) => question.answer(desk).await.map_err(Trouble::failed),

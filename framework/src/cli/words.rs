@@ -40,6 +40,32 @@ impl FromStr for Moment {
     }
 }
 
+/// A moment to come that was said: a time, or how long from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct When(Moment);
+
+impl When {
+    /// Milliseconds since 1970.
+    pub(super) fn ms(self, now_ms: u64) -> u64 {
+        match self.0 {
+            Moment::At(ms) => ms,
+            Moment::Ago(ms) => now_ms.saturating_add(ms),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("neither a time (2026-01-31T12:00:00Z) nor how long from now (90s, 30m, 2h, 7d)")]
+pub(super) struct NoWhen;
+
+impl FromStr for When {
+    type Err = NoWhen;
+
+    fn from_str(text: &str) -> Result<Self, NoWhen> {
+        text.parse().map(When).map_err(|_| NoWhen)
+    }
+}
+
 /// Units of time, in milliseconds, the longest first.
 const UNITS: [(&str, u64); 4] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000)];
 
@@ -121,6 +147,14 @@ mod tests {
         for bad in ["", "7", "d", "7 d", "7w", "-7d", "yesterday", "99999999999999999999d"] {
             assert!(bad.parse::<Moment>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_moment_to_come_is_a_time_or_so_far() {
+        assert_eq!("90m".parse::<When>().unwrap().ms(6_000_000), 11_400_000);
+        let at = "2026-01-01T00:00:00Z".parse::<When>().unwrap();
+        assert_eq!(at.ms(7), 1_767_225_600_000);
+        assert!("soon".parse::<When>().unwrap_err().to_string().contains("from now"));
     }
 
     #[test]

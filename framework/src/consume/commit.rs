@@ -80,6 +80,7 @@ fn weight(entry: &Entry) -> usize {
             message.chain(errors).sum()
         }
         Subject::Invalid(record) => record.headers.len() + record.body.len(),
+        Subject::StateSet(set) => set.value.as_ref().map_or(0, |value| value.json.len()),
         _ => 0,
     };
     // What the sends cost besides: some hundred bytes each.
@@ -98,6 +99,8 @@ pub(crate) enum Ticket {
     Spent(u64),
     /// What an operator asked for.
     Asked(Answer),
+    /// A state's that an operator sets, in its lane if it has one.
+    StateSet(Option<LaneId>, Answer),
     /// A record's that is no message, or that was seen before.
     Record,
     /// A message's that no handler here takes, and when it was committed.

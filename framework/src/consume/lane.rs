@@ -21,7 +21,7 @@ pub(crate) use keeping::{Hold, Spent};
 pub(crate) use one::KeptJob;
 use one::{Front, Lane};
 pub(crate) use pause::Pause;
-pub(crate) use requests::Asked;
+pub(crate) use requests::{Asked, Edit};
 
 /// How many deliveries of a lane run in one go before other lanes get their turn.
 const RUN_MAX: usize = 64;
@@ -115,6 +115,10 @@ pub(crate) struct Lanes {
     followers_max: usize,
     /// Lanes with deliveries that were running when the process died.
     suspects: BTreeSet<LaneId>,
+    /// Changes of states whose turn has come.
+    due_edits: Vec<(LaneId, Edit)>,
+    /// Changes of states that wait for their turn.
+    waiting_edits: usize,
     /// Lanes that go on by themselves: all but those that wait behind a dead letter.
     live: usize,
 }
@@ -350,6 +354,10 @@ impl Lanes {
             lane.states.clear();
             lane.run = run;
         }
+        if !lane.edits.is_empty() {
+            self.edit_next(id);
+            return;
+        }
         let front = lane.front(now);
         if lane.uncommitted == 0 && !matches!(front, Front::Run) {
             // All that they say is durable, and a lane may be closed for long.
@@ -363,19 +371,6 @@ impl Lanes {
             Front::Until(due) => self.set_wake(id, Some(due)),
             Front::Empty if lane.uncommitted == 0 => self.close(id),
             Front::Empty | Front::Closed => {}
-        }
-    }
-
-    /// Counts a lane among those that go on by themselves, or not.
-    fn note_stuck(&mut self, id: LaneId) {
-        let now = self.now_ms;
-        let Some(lane) = self.get_mut(id) else { return };
-        let is_stuck = lane.is_stuck_at(now);
-        let was_stuck = std::mem::replace(&mut lane.is_stuck, is_stuck);
-        match (was_stuck, is_stuck) {
-            (true, false) => self.live += 1,
-            (false, true) => self.live -= 1,
-            _ => {}
         }
     }
 

@@ -1,4 +1,5 @@
-//! What an operator asks: dead letters are replayed or discarded, once that is durable.
+//! What an operator asks: dead letters are replayed or discarded, states are set, timers are
+//! cancelled, once that is durable.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,9 +8,9 @@ use tokio::sync::oneshot;
 
 use super::Consume;
 use super::commit::{Answer, Ticket};
-use super::lane::Asked;
+use super::lane::{Asked, Edit, LaneId};
 use crate::failure::RunError;
-use crate::operator::{Act, Request};
+use crate::operator::{Act, Request, WAITING_MAX};
 use crate::store::{Keep, Subject, Verdict, Wait};
 
 /// The requests that are on their way, by number; bounded by those that may wait.
@@ -39,13 +40,19 @@ impl Consume {
             Act::Replay(numbers)
             | Act::Discard(numbers)
             | Act::DiscardInvalid(numbers)
-            | Act::DiscardUnhandled(numbers) => numbers.clone(),
+            | Act::DiscardUnhandled(numbers)
+            | Act::CancelTimers(numbers) => numbers.clone(),
             Act::AcceptLost(stream) => {
                 let left = usize::from(self.accept_lost(id, stream)?);
                 let waiting = Waiting { reply: request.reply, done: vec![false], left };
                 self.state.open.requests.insert(id, waiting);
                 self.reply(id);
                 return Ok(());
+            }
+            Act::SetState(set) => {
+                let waiting = Waiting { reply: request.reply, done: vec![false], left: 1 };
+                self.state.open.requests.insert(id, waiting);
+                return self.on_set(Edit { request: id, set: set.clone() });
             }
         };
         let mut left = 0;
@@ -55,6 +62,8 @@ impl Consume {
                 Act::AcceptLost(_) => continue,
                 Act::DiscardInvalid(_) => (Subject::InvalidDiscarded { number }, answer),
                 Act::DiscardUnhandled(_) => (Subject::UnhandledDiscarded { number }, answer),
+                Act::CancelTimers(_) => (Subject::TimerCancelled { number }, answer),
+                Act::SetState(_) => continue,
                 Act::Discard(_) => {
                     let Some(asked) = self.lanes.ask(number) else { continue };
                     (Subject::Discarded { number }, Answer { asked: Some(asked), ..answer })
@@ -92,6 +101,33 @@ impl Consume {
         self.queue(subject, Vec::new(), Ticket::Asked(answer))?;
         self.unpark(&stream)?;
         Ok(true)
+    }
+
+    /// Whether more may be asked: changes of states wait for their turns in memory.
+    pub(super) fn may_ask(&self) -> bool {
+        self.lanes.waiting_edits() < WAITING_MAX
+    }
+
+    /// A state is changed in its lane's turn; one that no handler takes has no lane.
+    fn on_set(&mut self, edit: Edit) -> Result<(), RunError> {
+        match self.wiring.component_of(&edit.set.name) {
+            Some(component) => {
+                self.lanes.edit(component, edit);
+                self.queue_edits()
+            }
+            None => self.queue_edit(None, edit),
+        }
+    }
+
+    /// Queues the changes of states whose turn has come.
+    pub(super) fn queue_edits(&mut self) -> Result<(), RunError> {
+        let edits = self.lanes.due_edits();
+        edits.into_iter().try_for_each(|(lane, edit)| self.queue_edit(Some(lane), edit))
+    }
+
+    fn queue_edit(&mut self, lane: Option<LaneId>, edit: Edit) -> Result<(), RunError> {
+        let answer = Answer { request: edit.request, index: 0, asked: None, is_replay: false };
+        self.queue(Subject::StateSet(edit.set), Vec::new(), Ticket::StateSet(lane, answer))
     }
 
     fn replay(&self, asked: &Asked) -> Subject {

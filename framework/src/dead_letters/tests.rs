@@ -39,6 +39,10 @@ impl Reader for Shelf {
         Ok(Vec::new())
     }
 
+    async fn state_names(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn sent_from(&self, _: &str) -> Result<u64, StoreError> {
         Ok(0)
     }
@@ -96,7 +100,9 @@ impl Operate for Shelf {
             | Act::Discard(numbers)
             | Act::DiscardInvalid(numbers)
             | Act::DiscardUnhandled(numbers) => numbers,
-            Act::AcceptLost(_) => return Err(OperatorError::NotRunning),
+            Act::AcceptLost(_) | Act::CancelTimers(_) | Act::SetState(_) => {
+                return Err(OperatorError::NotRunning);
+            }
         };
         Ok(numbers.into_iter().map(|number| number <= 40).collect())
     }
@@ -169,6 +175,7 @@ fn shelf() -> (Arc<Shelf>, DeadLetters) {
         reader: Arc::clone(&shelf) as Arc<dyn Reader>,
         components: Components::default(),
         broker: None,
+        states: Vec::new(),
         operate: Arc::clone(&shelf) as Arc<dyn Operate>,
         live: None,
     };

@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::dead_letters::Components;
 use crate::intake::Arrivals;
 use crate::service::Counts;
+use crate::state::StateSpec;
 use crate::store::Reader;
 use crate::vitals::Vitals;
 
@@ -24,6 +25,8 @@ pub(crate) struct Desk {
     pub(crate) components: Components,
     /// The broker, where there is one to ask. Whoever only looks on keeps none open.
     pub(crate) broker: Option<Weak<dyn Broker>>,
+    /// The states of the app, where it is known.
+    pub(crate) states: Vec<StateSpec>,
     /// Who carries out what is asked.
     pub(crate) operate: Arc<dyn Operate>,
     /// What is known of a service only while it runs.

@@ -12,7 +12,9 @@ use crate::consume::lane::{KeptJob, Lanes, Pause};
 use crate::consume::parked::Parked;
 use crate::consume::probation::Probation;
 use crate::consume::{Consume, runs_max};
+use crate::intake::Arrivals;
 use crate::message::json::ReadBack;
+use crate::operator::Live;
 use crate::policy::OnFailure;
 use crate::queue::Queue;
 use crate::status::BlockedThread;
@@ -32,6 +34,14 @@ pub(super) struct Parts<'a> {
     pub(super) probation: Probation,
     pub(super) read_back: Arc<ReadBack>,
     pub(super) lines: &'a Lines,
+}
+
+impl Lines {
+    /// What the service says of itself while it runs.
+    pub(super) fn live(&self, arrivals: Arrivals) -> Live {
+        let (vitals, counts) = (Arc::clone(&self.vitals), Arc::clone(&self.counts));
+        Live { vitals, counts, open: self.open.subscribe(), arrivals }
+    }
 }
 
 impl Consume {

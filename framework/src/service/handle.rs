@@ -9,10 +9,12 @@ use crate::broker::status::BrokerStatus;
 use crate::dead_letters::DeadLetters;
 use crate::intake::Producer;
 use crate::operator::{Desk, OperatorError};
+use crate::raw_states::RawStates;
 use crate::state::{State, StateError};
 use crate::status::{Readiness, Status};
 use crate::store::{Reader, StoreError};
 use crate::stream::Key;
+use crate::timers::Timers;
 use crate::vitals::Vitals;
 
 /// A handle to a running service, for whoever sends to it, reads it or looks after it: the routes
@@ -132,6 +134,16 @@ impl ServiceHandle {
     /// [`Reason::StreamFull`]: crate::status::Reason::StreamFull
     pub async fn accept_lost(&self, stream: &str) -> Result<bool, OperatorError> {
         self.desk.accept_lost(stream).await
+    }
+
+    /// Its states as they are stored, whatever their type: to be looked at, set and removed.
+    pub fn raw_states(&self) -> RawStates {
+        RawStates { desk: Arc::clone(&self.desk) }
+    }
+
+    /// What waits for its time: to be looked at, and cancelled.
+    pub fn timers(&self) -> Timers {
+        Timers { desk: Arc::clone(&self.desk) }
     }
 
     /// Whether it takes messages in and handles them now, or why not.

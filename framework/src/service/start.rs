@@ -22,7 +22,7 @@ use crate::failure::RunError;
 use crate::intake::{Arrivals, Intake, Producer};
 use crate::marks::{self, Marks, Suspects};
 use crate::message::json::ReadBack;
-use crate::operator::{self, Desk, Live, Requests};
+use crate::operator::{self, Desk, Requests};
 use crate::queue::Queue;
 use crate::relay::Relay;
 use crate::start::{Types, catalog, check_found, resolve, schedules, types, wire};
@@ -271,15 +271,15 @@ impl Ground {
 impl Ground {
     /// Where an operator's questions go.
     fn desk(&self, lines: &Lines, arrivals: Arrivals) -> Arc<Desk> {
-        let (vitals, counts) = (Arc::clone(&lines.vitals), Arc::clone(&lines.counts));
         Arc::new(Desk {
             service: Arc::clone(&self.wiring.service),
             clock: self.setting.clock.clone(),
             reader: Arc::clone(&self.reader) as Arc<dyn Reader>,
             components: Components::of(&self.wiring),
             broker: Some(Arc::downgrade(&self.broker)),
+            states: self.wiring.state_specs.clone(),
             operate: Arc::new(lines.requests.clone()),
-            live: Some(Live { vitals, counts, open: lines.open.subscribe(), arrivals }),
+            live: Some(lines.live(arrivals)),
         })
     }
 

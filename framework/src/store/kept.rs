@@ -226,6 +226,8 @@ pub struct Timer {
     pub key: Option<Key>,
     /// The name by which it can be cancelled.
     pub name: Option<Arc<str>>,
+    /// The handler that sent it; `None` if it came from outside.
+    pub handler: Option<Arc<str>>,
     /// The bytes of its headers and its body.
     pub bytes: usize,
 }

@@ -3,6 +3,7 @@
 
 use super::invalid::stored_bytes;
 use super::{Batch, Entry, Failure, Keep, Subject};
+use crate::delivery::StateValue;
 use crate::outcome::{Cancel, Release, Send as Message, StateChange};
 use crate::stream::KEY_BYTES_MAX as MESSAGE_KEY_BYTES_MAX;
 
@@ -197,29 +198,39 @@ fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
         }
         Subject::Scheduled(schedule) => bytes += schedule.name.len() + schedule.cron.len(),
         Subject::HolesPassed { runs, .. } => bytes += 20 * runs.len(),
+        Subject::StateSet(set) => bytes += check_state(&set.name, &set.key, set.value.as_ref())?,
         _ => {}
     }
     for cancel in &entry.cancels {
         bytes += check_cancel(cancel)?;
     }
     for touch in &entry.states {
-        let (stored, most) = (stored_len(&touch.key), KEY_BYTES_MAX);
-        if stored > most {
-            let (state, start) = (touch.name.to_string(), start(&touch.key));
-            return Err(LimitError::Key { state, start, bytes: stored, most });
-        }
-        let StateChange::Put(value) = &touch.change else { continue };
-        let (length, most) = (value.json.len(), ROW_BYTES_MAX);
-        if length > most {
-            let (state, key) = (touch.name.to_string(), touch.key.to_string());
-            return Err(LimitError::State { state, key, bytes: length, most });
-        }
-        bytes += stored + length;
+        let value = match &touch.change {
+            StateChange::Put(value) => Some(value),
+            StateChange::Same | StateChange::Delete => None,
+        };
+        bytes += check_state(&touch.name, &touch.key, value)?;
     }
     for message in &entry.sends {
         bytes += ENTRY_BYTES + check_message(message)?;
     }
     Ok(bytes)
+}
+
+/// How many bytes a state has with its key, if both are within their limits.
+fn check_state(name: &str, key: &str, value: Option<&StateValue>) -> Result<usize, LimitError> {
+    let (stored, most) = (stored_len(key), KEY_BYTES_MAX);
+    if stored > most {
+        let (state, start) = (name.to_owned(), start(key));
+        return Err(LimitError::Key { state, start, bytes: stored, most });
+    }
+    let Some(value) = value else { return Ok(0) };
+    let (length, most) = (value.json.len(), ROW_BYTES_MAX);
+    if length > most {
+        let (state, key) = (name.to_owned(), key.to_owned());
+        return Err(LimitError::State { state, key, bytes: length, most });
+    }
+    Ok(stored + length)
 }
 
 fn check_message(message: &Message) -> Result<usize, LimitError> {

@@ -99,6 +99,13 @@ impl Reader for TablesReader {
         self.read(move |shared, cold| scan(shared, cold, &name, after.as_deref(), most)).await
     }
 
+    async fn state_names(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        let mut names: Vec<_> =
+            self.shared.read().state_names.iter().map(|(_, name)| Arc::clone(name)).collect();
+        names.sort();
+        Ok(names)
+    }
+
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError> {
         Ok(self.shared.read().intake.get(source).copied().unwrap_or(0))
     }

@@ -48,6 +48,10 @@ impl Reader for SharedReader {
         self.open()?.scan(name, after, most).await
     }
 
+    async fn state_names(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        self.open()?.state_names().await
+    }
+
     async fn sent_from(&self, source: &str) -> Result<u64, StoreError> {
         self.open()?.sent_from(source).await
     }

@@ -35,6 +35,11 @@ impl Timers {
         self.due.len()
     }
 
+    /// The one of that number.
+    pub(super) fn id(&self, number: u64) -> Option<TimerId> {
+        Some(TimerId { due_ms: *self.due.get(&number)?, number })
+    }
+
     pub(super) fn contains(&self, timer: TimerId) -> bool {
         self.due.get(&timer.number) == Some(&timer.due_ms)
     }

@@ -94,7 +94,8 @@ macro_rules! store_conformance {
                 entries_of_one_batch_see_each_others_states
                 a_deleted_state_begins_anew
                 a_state_that_is_only_read_is_checked_and_not_written
-                states_and_messages_of_one_entry_come_together;
+                states_and_messages_of_one_entry_come_together
+                a_state_is_set_whatever_it_was_or_at_the_version_that_is_expected;
             reading:
                 what_was_never_written_reads_as_nothing
                 pages_are_in_key_order_over_all_that_is_stored
@@ -112,7 +113,8 @@ macro_rules! store_conformance {
                 what_is_due_already_is_sent_at_once
                 what_waits_under_a_name_is_replaced_or_cancelled
                 timers_are_in_the_order_of_their_times_over_all_that_is_stored
-                a_name_that_is_too_long_is_refused;
+                a_name_that_is_too_long_is_refused
+                what_waits_is_cancelled_by_its_number_or_released_never_both;
             invalid:
                 a_record_that_is_no_message_is_listed_as_it_came
                 a_record_larger_than_a_row_is_cut_and_says_so;

@@ -1,7 +1,7 @@
 //! Opening a directory: the index is rebuilt from the live segments.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,7 +27,7 @@ const FORMAT_START: &str = "endwise embedded broker, format ";
 
 /// Whether a directory has an embedded broker's data, of whatever version.
 #[cfg(feature = "cli")]
-pub(super) fn is_in(dir: &Path) -> std::io::Result<bool> {
+pub(super) fn is_in(dir: &std::path::Path) -> std::io::Result<bool> {
     match std::fs::read_to_string(dir.join("FORMAT")) {
         Ok(text) => Ok(text.starts_with(FORMAT_START)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

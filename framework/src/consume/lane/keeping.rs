@@ -203,6 +203,19 @@ impl Lanes {
         self.go_on(id);
     }
 
+    /// Counts a lane among those that go on by themselves, or not.
+    pub(super) fn note_stuck(&mut self, id: LaneId) {
+        let now = self.now_ms;
+        let Some(lane) = self.get_mut(id) else { return };
+        let is_stuck = lane.is_stuck_at(now);
+        let was_stuck = std::mem::replace(&mut lane.is_stuck, is_stuck);
+        match (was_stuck, is_stuck) {
+            (true, false) => self.live += 1,
+            (false, true) => self.live -= 1,
+            _ => {}
+        }
+    }
+
     /// The delivery that is held for longest, if one is.
     pub(crate) fn oldest_held(&self) -> Option<&KeptJob> {
         let kept = self.lanes.iter().flatten().flat_map(|lane| lane.kept.values());

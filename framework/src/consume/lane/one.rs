@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{Job, Pause};
+use super::{Edit, Job, Pause};
 use crate::store::StoredState;
 use crate::stream::{Key, Position};
 
@@ -79,6 +79,8 @@ pub(super) struct Lane {
     pub(super) suspects: usize,
     /// It waits behind a dead letter.
     pub(super) is_stuck: bool,
+    /// What an operator changes in its states, once nothing of it runs or is on its way.
+    pub(super) edits: VecDeque<Edit>,
 }
 
 impl Lane {
@@ -101,6 +103,7 @@ impl Lane {
             is_listed: false,
             suspects: 0,
             is_stuck: false,
+            edits: VecDeque::new(),
         }
     }
 
@@ -149,7 +152,10 @@ impl Lane {
 
     /// Whether it waits behind a dead letter, with nothing on its way.
     pub(super) fn is_stuck_at(&self, now_ms: u64) -> bool {
-        let is_idle = !self.is_running && self.uncommitted == 0 && self.refused.is_empty();
+        let is_idle = !self.is_running
+            && self.uncommitted == 0
+            && self.refused.is_empty()
+            && self.edits.is_empty();
         let first = self.kept.values().next();
         is_idle
             && self.queue.is_empty()

@@ -81,13 +81,14 @@ pub(super) fn message(
 
 /// A timer of its row.
 pub(super) fn timer(memtable: &Memtable, row: &Bytes) -> Result<Timer, StoreError> {
-    let TimerRow { timer, headers, body, .. } = decode(row).map_err(StoreError::failed)?;
+    let TimerRow { timer, cause, headers, body } = decode(row).map_err(StoreError::failed)?;
     Ok(Timer {
         id: TimerId { due_ms: timer.due_ms, number: timer.number },
         topic: name(memtable, timer.topic)?,
         type_name: name(memtable, timer.type_name)?,
         key: timer.key,
         name: timer.name,
+        handler: cause.map(|(_, handler, _)| name(memtable, handler)).transpose()?,
         bytes: headers.len() + body.len(),
     })
 }

@@ -9,9 +9,7 @@ use super::super::change::{Change, Id, Place, Registered};
 use super::super::layers::{RowId, Table};
 use super::super::limits::{self, LimitError};
 use super::super::states::Memtable;
-use super::super::{
-    Batch, Durable, Entry, StateTouch, Subject, TimerId, UNHANDLED_NUMBERS, Verdict,
-};
+use super::super::{Batch, Durable, Entry, StateSet, Subject, TimerId, UNHANDLED_NUMBERS, Verdict};
 use super::Tables;
 use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
@@ -83,8 +81,13 @@ impl Tables {
                     behind.states.push((id, Arc::clone(&touch.key)));
                 }
             }
-            if let Subject::Released { timer } = entry.subject
-                && self.timers.contains(timer)
+            if let Subject::StateSet(set) = &entry.subject
+                && let Some(id) = self.state_names.id(&set.name)
+                && memtable.get(id, &set.key).is_none()
+            {
+                behind.states.push((id, Arc::clone(&set.key)));
+            }
+            if let Some(timer) = self.timer_of(&entry.subject)
                 && memtable.rows.get(timer_row(timer)).is_none()
             {
                 behind.timers.push(timer);
@@ -113,13 +116,17 @@ impl Tables {
         let shared = Arc::clone(&self.shared);
         let memtable = shared.read();
         for entry in &batch.entries {
-            if let Subject::Released { timer } = entry.subject
+            if let Some(timer) = self.timer_of(&entry.subject)
                 && let Some(Some(row)) = memtable.rows.get(timer_row(timer))
             {
                 plan.timers.insert(timer, row.clone());
             }
             let (verdict, place) = self.check(entry, &plan, &memtable);
             if verdict == Verdict::Applied {
+                if let Subject::StateSet(set) = &entry.subject {
+                    let version = self.version(&set.name, &set.key, &plan, &memtable);
+                    self.set_state(set, version, &mut plan);
+                }
                 self.take(entry, place, &mut plan);
             } else if verdict != Verdict::Already
                 && let Some(run) = entry.run
@@ -138,6 +145,17 @@ impl Tables {
         }
         plan.durable.totals = self.totals();
         Ok(plan)
+    }
+
+    /// The timer that an entry lets go or cancels, if it is there.
+    fn timer_of(&self, subject: &Subject) -> Option<TimerId> {
+        match subject {
+            Subject::Released { timer } => {
+                Some(*timer).filter(|timer| self.timers.contains(*timer))
+            }
+            Subject::TimerCancelled { number } => self.timers.id(*number),
+            _ => None,
+        }
     }
 
     fn check_holes(&self) -> Result<(), LimitError> {
@@ -173,14 +191,19 @@ impl Tables {
             | Subject::Invalid(_)
             | Subject::InvalidDiscarded { .. }
             | Subject::Scheduled(_)
-            | Subject::ScheduleGone { .. } => None,
+            | Subject::ScheduleGone { .. }
+            | Subject::StateSet(_)
+            | Subject::TimerCancelled { .. } => None,
         };
+        if let Subject::StateSet(set) = &entry.subject {
+            return (self.check_set(set, plan, memtable), place);
+        }
         let verdict = self.check_subject(&entry.subject, place, plan);
         if verdict != Verdict::Applied {
             return (verdict, place);
         }
         for touch in &entry.states {
-            if self.version(touch, plan, memtable) != touch.read {
+            if self.version(&touch.name, &touch.key, plan, memtable) != touch.read {
                 return (Verdict::Conflict, place);
             }
         }
@@ -221,6 +244,9 @@ impl Tables {
                 self.timers.contains(*timer) && plan.timers.contains_key(timer)
             }
             Subject::InvalidDiscarded { number } => self.invalid.contains(*number),
+            Subject::TimerCancelled { number } => {
+                self.timers.id(*number).is_some_and(|timer| plan.timers.contains_key(&timer))
+            }
             // What some handlers have begun here is not another's.
             Subject::NotMine { .. } => {
                 !is_settled && place.is_none_or(|place| self.inbox.pending(place).is_none())
@@ -237,7 +263,8 @@ impl Tables {
             | Subject::HolesPassed { .. }
             | Subject::Invalid(_)
             | Subject::Scheduled(_)
-            | Subject::ScheduleGone { .. } => true,
+            | Subject::ScheduleGone { .. }
+            | Subject::StateSet(_) => true,
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }
@@ -250,12 +277,22 @@ impl Tables {
         }
     }
 
-    fn version(&self, touch: &StateTouch, plan: &Plan, memtable: &Memtable) -> u64 {
-        let Some(name) = self.state_names.id(&touch.name) else { return 0 };
-        // The lookup borrows nothing of the touch, hence the clone of a counted pointer.
-        match plan.versions.get(&(name, Arc::clone(&touch.key))) {
+    /// The version of a state as the batch has left it so far.
+    fn version(&self, name: &Arc<str>, key: &Key, plan: &Plan, memtable: &Memtable) -> u64 {
+        let Some(name) = self.state_names.id(name) else { return 0 };
+        // The lookup borrows nothing of the key, hence the clone of a counted pointer.
+        match plan.versions.get(&(name, Arc::clone(key))) {
             Some(version) => *version,
-            None => memtable.get(name, &touch.key).map_or(0, |state| state.version),
+            None => memtable.get(name, key).map_or(0, |state| state.version),
+        }
+    }
+
+    fn check_set(&self, set: &StateSet, plan: &Plan, memtable: &Memtable) -> Verdict {
+        let version = self.version(&set.name, &set.key, plan, memtable);
+        match set.expected {
+            Some(expected) if expected != version => Verdict::Conflict,
+            _ if set.value.is_none() && version == 0 => Verdict::NotPending,
+            _ => Verdict::Applied,
         }
     }
 

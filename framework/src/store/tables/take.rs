@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, StateRow};
 use super::super::invalid;
-use super::super::{Entry, StateTouch, Subject};
+use super::super::{Entry, StateSet, StateTouch, Subject};
 use super::Tables;
 use super::plan::Plan;
 use super::send::Sender;
+use crate::delivery::StateValue;
 use crate::outcome::StateChange;
-use crate::stream::{Position, StreamId};
+use crate::stream::{Key, Position, StreamId};
 
 impl Tables {
     /// Carries an entry out.
@@ -78,19 +79,19 @@ impl Tables {
             }
             Subject::Invalid(message) => {
                 let number = self.invalid.next;
-                self.change(Change::Invalid(number, invalid::stored(message)), plan);
-                None
+                self.just(Change::Invalid(number, invalid::stored(message)), plan)
             }
             Subject::InvalidDiscarded { number } => self.just(Change::InvalidGone(*number), plan),
-            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
-            Subject::Scheduled(schedule) => self.just(Change::Scheduled(schedule.clone()), plan),
-            Subject::ScheduleGone { name } => {
-                self.just(Change::ScheduleGone(Arc::clone(name)), plan)
+            Subject::TimerCancelled { number } => {
+                self.cancelled(*number, plan).and_then(|change| self.just(change, plan))
             }
+            Subject::Duplicate { .. } | Subject::Intake { from: None } => None,
+            Subject::StateSet(_) => None, // Its version is looked up first: see set_state.
+            Subject::Scheduled(schedule) => self.just(Change::Scheduled(schedule.clone()), plan),
+            Subject::ScheduleGone { name } => self.just(Change::ScheduleGone(name.clone()), plan),
             Subject::Passed { partition, first, last } => {
                 let partition = self.partition_id(partition, plan);
-                self.change(Change::Passed(partition, *first, *last), plan);
-                None
+                self.just(Change::Passed(partition, *first, *last), plan)
             }
             Subject::HolesPassed { stream, runs } => {
                 self.pass_holes(stream, runs, plan);
@@ -98,8 +99,7 @@ impl Tables {
             }
             Subject::Intake { from: Some((source, n)) } => {
                 // A number that has no next one was refused as a limit.
-                self.change(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan);
-                None
+                self.just(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan)
             }
         }
     }
@@ -154,11 +154,33 @@ impl Tables {
     }
 
     fn take_state(&mut self, touch: &StateTouch, plan: &mut Plan) {
-        let StateTouch { name, key, read, change } = touch;
-        let (version, schema, json) = match change {
-            StateChange::Same => return,
-            StateChange::Put(value) => (read + 1, value.schema, Some(value.json.clone())),
-            StateChange::Delete => (0, 0, None),
+        match &touch.change {
+            StateChange::Same => {}
+            StateChange::Put(value) => {
+                self.write_state(&touch.name, &touch.key, touch.read, Some(value), plan);
+            }
+            StateChange::Delete => {
+                self.write_state(&touch.name, &touch.key, touch.read, None, plan);
+            }
+        }
+    }
+
+    /// Carries out what an operator sets, over the version that is there.
+    pub(super) fn set_state(&mut self, set: &StateSet, version: u64, plan: &mut Plan) {
+        self.write_state(&set.name, &set.key, version, set.value.as_ref(), plan);
+    }
+
+    fn write_state(
+        &mut self,
+        name: &Arc<str>,
+        key: &Key,
+        before: u64,
+        value: Option<&StateValue>,
+        plan: &mut Plan,
+    ) {
+        let (version, schema, json) = match value {
+            Some(value) => (before + 1, value.schema, Some(value.json.clone())),
+            None => (0, 0, None),
         };
         let name = self.state_name(name, plan);
         let key = Arc::clone(key);

@@ -75,6 +75,13 @@ impl Tables {
         std::iter::once(type_name).chain(before.map(|((_, old), _)| *old)).collect()
     }
 
+    /// What cancels that which waits under a number.
+    pub(super) fn cancelled(&mut self, number: u64, plan: &mut Plan) -> Option<Change> {
+        let row = plan.timers.remove(&self.timers.id(number)?)?;
+        // It was read before, and checked against its sum.
+        decode::<TimerRow>(&row).ok().map(|row| Change::TimerGone(row.timer))
+    }
+
     /// Gives a message its position whose time has come.
     pub(super) fn release(&mut self, timer: TimerId, plan: &mut Plan) {
         let row = plan.timers.remove(&timer).and_then(|row| decode::<TimerRow>(&row).ok());

@@ -179,6 +179,8 @@ impl Model {
             }
             About::Released { timer } => self.waiting.has(*timer),
             About::InvalidDiscarded { number } => self.keeping.has_invalid(*number),
+            // Their own claims say what becomes of them.
+            About::StateSet(_) | About::TimerCancelled { .. } => false,
             About::NotMine { position, .. } => {
                 !self.is_settled(position) && !self.pending.contains_key(position)
             }

@@ -1,6 +1,7 @@
 //! Claims about states.
 
 use super::*;
+use crate::store::StateSet;
 
 pub(crate) async fn a_state_of_another_version_is_a_conflict(subject: Subject) {
     let mut open = subject.open().await;
@@ -85,4 +86,41 @@ pub(crate) async fn states_and_messages_of_one_entry_come_together(subject: Subj
         assert_eq!(open.outbox().len() as u64, n + 1);
         assert_eq!(open.settled(&stream(1)), [(1, n + 1)]);
     }
+}
+
+pub(crate) async fn a_state_is_set_whatever_it_was_or_at_the_version_that_is_expected(
+    subject: Subject,
+) {
+    let mut open = subject.open().await;
+    let set = |expected, json: Option<&str>| {
+        let value = json.map(|json| StateValue { schema: 3, json: json.to_owned().into() });
+        let (name, key) = ("account".into(), "k".into());
+        entry(About::StateSet(Box::new(StateSet { name, key, expected, value })))
+    };
+    use Verdict::{Applied, Conflict, NotPending};
+    assert_eq!(open.one(set(None, None)).await, NotPending, "there is none to remove");
+    assert_eq!(open.one(set(Some(1), Some("no"))).await, Conflict);
+    assert_eq!(open.one(set(Some(0), Some("one"))).await, Applied);
+    for (n, leave) in (0..).zip([Leave::Dropped, Leave::Closed]) {
+        open.push_behind().await;
+        open = subject.reopen(open, leave).await;
+        // In one batch, each over what the one before has left.
+        let before = open.state("k").await.version;
+        let entries = vec![
+            set(None, Some("two")),
+            set(Some(before), Some("no")),
+            handled(at(n + 1)).put("k", before + 1, "three"),
+            set(Some(before + 2), Some("four")),
+        ];
+        let verdicts = open.commit(entries).await.verdicts;
+        assert_eq!(verdicts, [Applied, Conflict, Applied, Applied]);
+        let found = open.state("k").await;
+        assert_eq!(found.version, before + 3);
+        assert_eq!(found.value, Some(StateValue { schema: 3, json: "four".into() }));
+    }
+    assert_eq!(open.reader.state_names().await.unwrap(), texts(&["account"]));
+    open.push_behind().await;
+    assert_eq!(open.one(set(None, None)).await, Applied);
+    let open = subject.reopen(open, Leave::Dropped).await;
+    assert_eq!(open.state("k").await, StoredState::default());
 }

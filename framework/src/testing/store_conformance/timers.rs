@@ -214,3 +214,31 @@ pub(crate) async fn a_name_that_is_too_long_is_refused(subject: Subject) {
     let durable = open.commit(vec![accepted().cancel("out", Some(most), most)]).await;
     assert_eq!(durable.totals.timers, 0);
 }
+
+pub(crate) async fn what_waits_is_cancelled_by_its_number_or_released_never_both(subject: Subject) {
+    let mut open = subject.open().await;
+    let cancelled = |number| entry(About::TimerCancelled { number });
+    let sent = handled(at(1)).send("out", Some("k"), "x").release(Release::At(5_000));
+    let entries =
+        vec![at_ms(2_000, "k", "n"), at_ms(3_000, "k", "m"), at_ms(4_000, "k", "o"), sent];
+    open.commit(entries).await;
+    let timers = open.timers(9).await;
+    let handlers: Vec<_> = timers.iter().map(|timer| timer.handler.as_deref()).collect();
+    assert_eq!(handlers, [None, None, None, Some("deposit")]);
+    let ids: Vec<TimerId> = timers.iter().map(|timer| timer.id).collect();
+    use Verdict::{Applied, NotPending};
+    assert_eq!(open.one(cancelled(99)).await, NotPending);
+    let durable = open.commit(vec![cancelled(ids[0].number), released(ids[0])]).await;
+    assert_eq!((&*durable.verdicts, durable.sent.len()), (&[Applied, NotPending][..], 0));
+    open.push_behind().await;
+    let mut open = subject.reopen(open, Leave::Dropped).await;
+    let durable = open.commit(vec![released(ids[1]), cancelled(ids[1].number)]).await;
+    assert_eq!((&*durable.verdicts, durable.sent.len()), (&[Applied, NotPending][..], 1));
+    assert_eq!(open.one(cancelled(ids[2].number)).await, Applied, "behind the memory too");
+    assert_eq!(open.one(cancelled(ids[2].number)).await, NotPending);
+    // Its name is free again.
+    let durable = open.commit(vec![at_ms(6_000, "k", "o")]).await;
+    assert_eq!(durable.totals.timers, 2);
+    let open = subject.reopen(open, Leave::Closed).await;
+    assert_eq!(open.due().await, [5_000, 6_000]);
+}

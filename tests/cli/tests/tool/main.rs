@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod service;
 #[cfg(test)]
+mod states;
+#[cfg(test)]
+mod timers;
+#[cfg(test)]
 mod topics;
 
 use std::path::Path;
@@ -141,7 +145,7 @@ async fn a_service_that_cannot_be_asked_hides_none_of_the_others() -> anyhow::Re
     std::fs::write(home.path().join("audit/FORMAT"), format)?;
     let status = tool(&["status"], home.path(), &[]).await?;
     assert!(status.code == 1 && status.out.contains("bank: ready"), "{status:?}");
-    assert!(status.err.contains("audit: ") && status.err.contains("format 999"), "{status:?}");
+    assert!(status.err.contains("audit: ") && status.err.contains("audit/FORMAT"), "{status:?}");
     let several = tool(&["dead-letters", "replay"], home.path(), &["1"]).await?;
     assert!(several.code == 2 && several.err.contains("(audit, bank)"), "{several:?}");
     bank.stop().await
@@ -181,6 +185,12 @@ async fn each_help_has_an_example() -> anyhow::Result<()> {
     for verb in [
         ["status"].as_slice(),
         &["topics"],
+        &["states", "list"],
+        &["states", "get"],
+        &["states", "set"],
+        &["states", "remove"],
+        &["timers", "list"],
+        &["timers", "cancel"],
         &["dead-letters", "list"],
         &["dead-letters", "show"],
         &["dead-letters", "replay"],

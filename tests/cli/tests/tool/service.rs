@@ -1,9 +1,10 @@
 //! A service in trouble, and the tool that looks after it.
 
 use std::path::Path;
-use std::process::{ExitStatus, Stdio};
+use std::process::{ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use framework::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
 use framework::broker::{Broker, Publication};
@@ -11,6 +12,7 @@ use framework::prelude::*;
 use framework::status::Readiness;
 use framework::stream::Slot;
 use framework::{Config, Running, Service};
+use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
 #[derive(Message, Serialize, Deserialize)]
@@ -76,6 +78,12 @@ impl Bank {
         self.settle().await
     }
 
+    /// Sends an amount in that is to be handled after that time.
+    pub(crate) async fn deposit_later(&self, account: &str, wait: Duration) -> anyhow::Result<()> {
+        let deposit = Deposit { account: account.into(), cents: 1 };
+        Ok(self.service().producer().send(deposit.delay(wait)).await?)
+    }
+
     pub(crate) async fn settle(&mut self) -> anyhow::Result<()> {
         Ok(self.running.settle().await?)
     }
@@ -123,6 +131,14 @@ pub(crate) struct Said {
 }
 
 impl Said {
+    fn of(output: Output) -> anyhow::Result<Said> {
+        Ok(Said {
+            code: output.status.code().expect("it is not killed"),
+            out: String::from_utf8(output.stdout)?,
+            err: String::from_utf8(output.stderr)?,
+        })
+    }
+
     pub(crate) fn json(&self) -> anyhow::Result<serde_json::Value> {
         Ok(serde_json::from_str(&self.out)?)
     }
@@ -131,12 +147,24 @@ impl Said {
 /// Runs the tool: verb, directory, the rest.
 pub(crate) async fn tool(verb: &[&str], dir: &Path, rest: &[&str]) -> anyhow::Result<Said> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
-    let output = command.args(verb).arg(dir).args(rest).output().await?;
-    Ok(Said {
-        code: output.status.code().expect("it is not killed"),
-        out: String::from_utf8(output.stdout)?,
-        err: String::from_utf8(output.stderr)?,
-    })
+    let output = command.args(verb).arg(dir).args(rest).stdin(Stdio::null()).output().await?;
+    Said::of(output)
+}
+
+/// The same, with something on its standard input.
+pub(crate) async fn tool_fed(
+    verb: &[&str],
+    dir: &Path,
+    rest: &[&str],
+    input: &str,
+) -> anyhow::Result<Said> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
+    command.args(verb).arg(dir).args(rest).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(input.as_bytes()).await?;
+    drop(stdin);
+    Said::of(child.wait_with_output().await?)
 }
 
 /// Asks for the status, and reads nothing of it, as in `endwise status DIR | true`.

@@ -89,12 +89,13 @@ impl Waiting {
 
     /// Checks what readers see, by pages of `most`.
     pub(super) async fn check(&self, reader: &dyn Reader, most: usize) {
-        let expected = self.timers.iter().map(|(id, (message, _))| Timer {
+        let expected = self.timers.iter().map(|(id, (message, cause))| Timer {
             id: *id,
             topic: (*message.topic).into(),
             type_name: (*message.type_name).into(),
             key: message.key.clone(),
             name: message.name.clone(),
+            handler: cause.as_ref().map(|cause| Arc::clone(&cause.1)),
             bytes: message.headers.as_bytes().len() + message.body.len(),
         });
         let (mut all, mut after) = (Vec::new(), None);
