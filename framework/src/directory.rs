@@ -65,6 +65,12 @@ impl Directory {
         Ok(directory)
     }
 
+    /// Whether somebody has a directory open at this moment; not so if it cannot be opened.
+    pub(crate) fn is_locked(path: &Path) -> bool {
+        let tried = File::open(path).map(|dir| dir.try_lock_shared());
+        matches!(tried, Ok(Err(TryLockError::WouldBlock)))
+    }
+
     /// Where it is.
     pub(crate) fn path(&self) -> &Path {
         &self.path

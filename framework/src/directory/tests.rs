@@ -27,12 +27,13 @@ fn it_is_locked_whatever_is_removed_from_it() {
         Err(DirectoryError::Locked { dir }) => dir == path,
         _ => false,
     };
-    assert!(is_locked());
+    assert!(is_locked() && Directory::is_locked(&path));
     for entry in fs::read_dir(&path).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
     assert!(is_locked());
     drop(directory);
+    assert!(!Directory::is_locked(&path) && !Directory::is_locked(&home.path().join("none")));
     assert!(Directory::lock(path.clone()).is_ok());
 }
 

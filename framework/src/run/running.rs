@@ -9,14 +9,16 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 
 use crate::app::App;
-use crate::broker::Broker;
-use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+use crate::broker::embedded::{EmbeddedBroker, EmbeddedError, EmbeddedOptions};
 use crate::broker::status::BrokerStatus;
+use crate::broker::{Broker, BrokerError};
 use crate::config::Config;
+use crate::directory::{Directory, DirectoryError};
 use crate::error::BoxError;
 use crate::failure::RunError;
 use crate::service::{Opening, Service, ServiceHandle, Setting};
 use crate::start::StartError;
+use crate::store::StoreError;
 use crate::store::sled::{Epoch, SledOptions, SledStore};
 use crate::tasks::blocking;
 
@@ -67,10 +69,28 @@ fn open_broker(
     names: &[Arc<str>],
     options: EmbeddedOptions,
 ) -> Result<(EmbeddedBroker, Fit), RunError> {
-    let mut fit = Fit::before(data, names)?;
-    let broker = EmbeddedBroker::open(data.join(BROKER), options)?;
-    fit.compare(&broker)?;
+    // Where somebody is at work, files may be of any time: that they are in use is said first.
+    let broker = data.join(BROKER);
+    let before = Fit::before(data, names);
+    let mut fit = before.map_err(|error| in_use(&broker, data, names).unwrap_or(error.into()))?;
+    let broker = EmbeddedBroker::open(broker, options)?;
+    fit.compare(&broker).map_err(|error| in_use_of(data, names).unwrap_or(error.into()))?;
     Ok((broker, fit))
+}
+
+/// The error of the first directory that somebody has open, the broker's first.
+fn in_use(broker: &Path, data: &Path, names: &[Arc<str>]) -> Option<RunError> {
+    if Directory::is_locked(broker) {
+        let error = DirectoryError::Locked { dir: broker.to_owned() };
+        return Some(BrokerError::from(EmbeddedError::from(error)).into());
+    }
+    in_use_of(data, names)
+}
+
+/// The error of the first directory of a service that somebody has open.
+fn in_use_of(data: &Path, names: &[Arc<str>]) -> Option<RunError> {
+    let dir = names.iter().map(|name| data.join(&**name)).find(|dir| Directory::is_locked(dir))?;
+    Some(StoreError::Locked { place: dir.display().to_string().into() }.into())
 }
 
 async fn advance(mut fit: Fit) -> Result<Fit, RunError> {

@@ -58,8 +58,21 @@ async fn a_second_process_is_refused_whatever_files_are_removed() -> anyhow::Res
     for part in ["bank", "broker"] {
         std::fs::remove_file(home.path().join(part).join("FORMAT"))?;
     }
-    let error = start(home.path()).await.unwrap_err().to_string();
-    assert!(error.contains(&*home.path().join("broker").to_string_lossy()), "{error}");
+    let is_in_use = async |part: &str| {
+        let error = start(home.path()).await.unwrap_err().to_string();
+        assert!(error.contains("in use by another process"), "{error}");
+        assert!(error.contains(&*home.path().join(part).to_string_lossy()), "{error}");
+    };
+    is_in_use("broker").await;
+    // What says which directories belong together may be of any time while they are in use.
+    let fit = home.path().join("bank/fit");
+    let slip = std::fs::read(&fit)?;
+    std::fs::write(&fit, "half of")?;
+    is_in_use("broker").await;
+    std::fs::write(&fit, slip)?;
+    std::fs::rename(home.path().join("broker"), home.path().join("away"))?;
+    is_in_use("bank").await;
+    std::fs::rename(home.path().join("away"), home.path().join("broker"))?;
     let error = in_time(running.stop()).await.unwrap_err().to_string();
     assert!(error.contains("FORMAT was removed or replaced"), "{error}");
     Ok(())
