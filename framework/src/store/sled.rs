@@ -27,6 +27,7 @@ mod meta;
 mod open;
 mod panic;
 mod rebuild;
+mod redo;
 mod rows;
 mod table;
 mod verify;

@@ -7,8 +7,15 @@ use framework::broker::embedded::EmbeddedOptions;
 use framework::prelude::*;
 use framework::store::sled::SledOptions;
 
-/// The keys of all messages.
+/// The keys of all messages but those of cold keys.
 pub const KEYS: u64 = 24;
+
+/// From this number on, orders are of cold keys.
+pub const COLD: u64 = 1 << 32;
+
+/// Cold keys: each is met once in a run, and they are so many that what is stored of them does not
+/// fit into memory.
+pub const COLD_KEYS: u64 = 2_400;
 
 /// One order.
 #[derive(Clone, Debug, Message, Serialize, Deserialize)]
@@ -20,15 +27,19 @@ pub struct Order {
 }
 
 impl Order {
-    /// The `n`th, large enough to fill files soon.
+    /// The `n`th, large enough to fill files soon; smaller where there are many.
     pub fn of(n: u64) -> Self {
-        Order { key: key(n % KEYS), n, text: "x".repeat(600) }
+        let length = if n < COLD { 600 } else { 60 };
+        Order { key: key_of(n), n, text: "x".repeat(length) }
     }
 }
 
-/// The name of a key.
-pub fn key(number: u64) -> Arc<str> {
-    format!("key-{number}").into()
+/// The key of the `n`th order.
+pub fn key_of(n: u64) -> Arc<str> {
+    match n.checked_sub(COLD) {
+        None => format!("key-{}", n % KEYS).into(),
+        Some(cold) => format!("cold-{}", cold % COLD_KEYS).into(),
+    }
 }
 
 /// What follows from an order.

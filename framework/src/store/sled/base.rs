@@ -19,6 +19,7 @@ use super::key::{self, META, RowKey};
 use super::meta::Meta;
 use super::panic::caught;
 use super::rebuild::rebuild;
+use super::redo::redo;
 use super::rows::Rows;
 use super::verify::{Watch, verify};
 
@@ -104,14 +105,20 @@ impl Base {
         wait_for_lock(&file, &path)?;
         file.sync_data().map_err(failed)?;
         rebuild(dir)?;
-        let (db, (meta, watches)) = caught("opening", dir, || {
+        let (db, again, (meta, watches)) = caught("opening", dir, || {
             let db = config(dir, cache_bytes).open();
             let db = db.map_err(|source| sled_error("opening", dir, source))?;
+            let again = redo(&db, dir)?;
             let verified = verify(&db, dir)?;
-            Ok((db, verified))
+            Ok((db, again, verified))
         })?;
         make_private(dir);
         let db = Handle::new(dir.to_owned(), db);
+        if again {
+            db.flush().and_then(|()| file.sync_data().map_err(failed)).inspect_err(|_| {
+                db.abandon();
+            })?;
+        }
         // sled has written a new snapshot, or `conf`, without syncing the directory.
         sync_file(&dir.join("conf"))?;
         sync_file(dir)?;

@@ -8,11 +8,14 @@ use std::collections::HashSet;
 use std::iter;
 use std::sync::PoisonError;
 
+use ::sled::IVec;
+
 use super::base::{Base, Inner};
 use super::chunk::{self, Flaw, capacity};
 use super::error::BaseError;
 use super::key::{META, RowKey, STORED_KEY_MAX};
 use super::meta::{Meta, Tally};
+use super::redo::Redo;
 
 /// The operations on sled in one batch, the one on the base's own row included. Of 3,000 its
 /// memory grew to 1.7 GB: its collector of old pages does not keep up within a batch.
@@ -103,7 +106,7 @@ impl Base {
             // What is read of a row is only what it was before the batch.
             if !batch.takes(&row, old, &new) {
                 before(&stats)?;
-                *meta = batch.write(inner, &mut stats)?;
+                *meta = batch.write(inner, &meta, &mut stats)?;
                 batch = Batch::new(&meta);
                 old = inner.entries_of(&row)?;
             }
@@ -112,7 +115,7 @@ impl Base {
         }
         batch.meta.position = position;
         before(&stats)?;
-        *meta = batch.write(inner, &mut stats)?;
+        *meta = batch.write(inner, &meta, &mut stats)?;
         inner.reached(position);
         Ok(stats)
     }
@@ -139,7 +142,8 @@ fn operations(old: Tally, new: &[Vec<u8>]) -> usize {
 
 /// The operations that sled shall take as one.
 struct Batch {
-    sled: ::sled::Batch,
+    /// Each key once, for a row is in a batch once.
+    writes: Vec<(IVec, Option<IVec>)>,
     operations: usize,
     bytes: usize,
     rows: HashSet<RowKey>,
@@ -149,8 +153,13 @@ struct Batch {
 
 impl Batch {
     fn new(meta: &Meta) -> Self {
-        let sled = ::sled::Batch::default();
-        Batch { sled, operations: 0, bytes: 0, rows: HashSet::new(), meta: meta.clone() }
+        Batch {
+            writes: Vec::new(),
+            operations: 0,
+            bytes: 0,
+            rows: HashSet::new(),
+            meta: meta.clone(),
+        }
     }
 
     /// Whether a row fits into what is left of this batch. An empty batch takes every row.
@@ -177,14 +186,11 @@ impl Batch {
         let chunks = new.into_iter().map(Some).chain(iter::repeat(None)).take(operations);
         for (number, chunk) in (0..=u16::MAX).zip(chunks) {
             let stored = row.chunk(number);
-            match chunk {
-                Some(chunk) => {
-                    tally.add(&stored, &chunk);
-                    self.bytes += chunk.len();
-                    self.sled.insert(stored, chunk);
-                }
-                None => self.sled.remove(stored),
+            if let Some(chunk) = &chunk {
+                tally.add(&stored, chunk);
+                self.bytes += chunk.len();
             }
+            self.writes.push((stored.into(), chunk.map(IVec::from)));
         }
         let counted = self.meta.replace(change.table, old, tally);
         counted.ok_or_else(|| inner.damaged(change.table, &change.key, Flaw::Surplus))?;
@@ -193,14 +199,27 @@ impl Batch {
         Ok(())
     }
 
-    /// Applies, flushes and syncs; returns what the base's own row then holds.
-    fn write(mut self, inner: &Inner, stats: &mut CheckpointStats) -> Result<Meta, BaseError> {
-        self.sled.insert(META, self.meta.to_bytes());
+    /// Applies, flushes and syncs. What failed of that is written down for the next opening; it
+    /// returns what the base's own row then holds.
+    fn write(
+        mut self,
+        inner: &Inner,
+        before: &Meta,
+        stats: &mut CheckpointStats,
+    ) -> Result<Meta, BaseError> {
+        self.writes.push((META.into(), Some(self.meta.to_bytes().into())));
+        let mut batch = ::sled::Batch::default();
+        for (key, value) in &self.writes {
+            match value {
+                Some(value) => batch.insert(key, value),
+                None => batch.remove(key),
+            }
+        }
         let written = inner.guarded("writing a checkpoint", |inner, db| {
             let failed = |source| inner.failed("writing a checkpoint", source);
             {
                 let _alone = inner.applying.write().unwrap_or_else(PoisonError::into_inner);
-                db.apply_batch(self.sled).map_err(failed)?;
+                db.apply_batch(batch).map_err(failed)?;
             }
             inner.db.flush()?;
             inner.file.sync_data().map_err(|source| BaseError::Io {
@@ -211,6 +230,10 @@ impl Batch {
         });
         if let Err(error) = written {
             inner.poison(&error);
+            let bytes = |value: IVec| value.to_vec();
+            let writes = self.writes.into_iter();
+            let writes = writes.map(|(key, value)| (bytes(key), value.map(bytes))).collect();
+            Redo { before: before.to_bytes(), writes }.keep(&inner.dir);
             return Err(error);
         }
         stats.operations += self.operations as u64 + 1;

@@ -9,7 +9,7 @@ use super::before::Before;
 use super::brake::Brake;
 use super::cold::Seen;
 use super::committer::OpenSled;
-use super::{Epoch, SledOptions, table};
+use super::{Epoch, SledOptions, redo, table};
 #[cfg(feature = "cli")]
 use crate::directory;
 use crate::directory::{Directory, DirectoryError};
@@ -54,6 +54,7 @@ pub(super) fn open(
         }
     };
     before.forget().map_err(StoreError::failed)?;
+    redo::forget(&directory.path().join("sled")).map_err(StoreError::failed)?;
     let newest = journal.segments().last().map_or(0, |segment| segment.number);
     Ok(OpenSled {
         // What is in the newest segment alone waits until that is full.

@@ -98,6 +98,11 @@ impl Outcome {
         self.error.lines().find_map(|line| line.strip_prefix("FAILED "))
     }
 
+    /// Whether it ended as a checkpoint's batch could not be written.
+    pub(crate) fn was_in_batch(&self) -> bool {
+        self.error.contains("writing a checkpoint")
+    }
+
     /// Whether the error with which it ended names a file or directory of the data.
     pub(crate) fn says_why(&self) -> bool {
         let said = self.error.lines().skip_while(|line| !line.starts_with("Error: "));
