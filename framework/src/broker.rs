@@ -63,6 +63,17 @@ pub struct Subscription {
     pub cursors: Vec<(PartitionId, u64)>,
 }
 
+/// Where a registered consumer stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its name: the service's.
+    pub consumer: Arc<str>,
+    /// Whether it reads now.
+    pub is_here: bool,
+    /// Records that it has not settled.
+    pub behind: u64,
+}
+
 /// What a partition holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -114,6 +125,18 @@ pub trait Broker: Send + Sync + 'static {
     fn lag(&self, consumer: &str) -> Option<u64> {
         let _ = consumer;
         None
+    }
+
+    /// The registered consumers: their names, whether each reads here now, and how many records it
+    /// has not settled. Empty where that is not known at once.
+    fn consumers(&self) -> Vec<Standing> {
+        Vec::new()
+    }
+
+    /// Forgets a registered consumer that does not read now: what it has not settled is kept for it
+    /// no more. How many records that were.
+    async fn forget_consumer(&self, consumer: &str) -> Result<u64, BrokerError> {
+        Err(BrokerError::UnknownConsumer(consumer.into()))
     }
 
     /// How the broker is doing, if that is known at once.
@@ -172,6 +195,14 @@ pub enum BrokerError {
     /// It is stopped, or was taken over by a second subscription of the same name.
     #[error("the broker is closed: {0}")]
     Closed(Arc<str>),
+    /// There is no registered consumer of that name.
+    #[error(
+        "the broker knows no consumer {0:?}: `endwise consumers list DIR` names those it knows"
+    )]
+    UnknownConsumer(Arc<str>),
+    /// A consumer that reads now cannot be forgotten.
+    #[error("consumer {0:?} runs: stop that service before the broker is to forget it")]
+    ConsumerRuns(Arc<str>),
     /// Reading or writing failed; the broker must be opened again.
     #[error("the broker failed: {0}")]
     Failed(#[source] Arc<dyn std::error::Error + Send + Sync>),

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 // The commands: a file each, and a line in the list below.
+mod consumers;
 mod letters;
 mod states;
 mod status;
@@ -58,6 +59,9 @@ commands! {
     /// The topics of the embedded broker: what they hold, who reads them and how far behind
     #[command(after_help = "Example: endwise topics endwise-data")]
     Topics(topics::Args),
+    /// The registered consumers of the embedded broker: who does not run, and can be forgotten
+    #[command(after_help = "Example: endwise consumers list endwise-data")]
+    Consumers(consumers::Args),
     /// What a service could not handle: look at it, replay it, discard it
     #[command(after_help = "Example: endwise dead-letters list endwise-data/bank")]
     DeadLetters(letters::Args),

@@ -193,6 +193,8 @@ impl Consume {
         self.queue_edits()?;
         self.tell_live();
         self.vitals.in_flight.set(self.state.records);
+        let records = self.state.records;
+        self.vitals.fetched.send_if_modified(|told| std::mem::replace(told, records) != records);
         self.vitals.in_flight_bytes.set(self.state.bytes);
         self.counts.tell(&self.vitals, now);
         Ok(())

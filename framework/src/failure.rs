@@ -7,6 +7,7 @@ use crate::config::ConfigError;
 use crate::error::{BoxError, is_mark};
 use crate::queue::QueueOverflow;
 use crate::run::FitError;
+use crate::service::Unsettled;
 use crate::start::StartError;
 use crate::store::{CommitError, StoreError};
 use crate::stream::Position;
@@ -56,6 +57,9 @@ pub enum RunError {
     /// What was served beside the services failed: see [`Running::serve`](crate::Running::serve).
     #[error("the services were stopped, because what was served beside them failed: {0}")]
     Serving(#[source] Arc<dyn std::error::Error + Send + Sync>),
+    /// Settling would wait for ever: it names for whom and what. The services go on.
+    #[error("{0}")]
+    Unsettled(Box<Unsettled>),
     /// The store says that a message is not settled, which nothing here handles.
     #[error(
         "the store says that {position} is not settled, and nothing of this service is handling \

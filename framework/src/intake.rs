@@ -15,7 +15,7 @@ use crate::outcome::Send as Message;
 use crate::queue::Queue;
 use crate::status::RoomIn;
 use crate::store::{Entry, Subject, Totals, Verdict};
-use crate::vitals::Vitals;
+use crate::vitals::{Coming, Vitals};
 
 mod producer;
 
@@ -36,6 +36,8 @@ pub(crate) struct Arrival {
     pub(crate) reply: oneshot::Sender<Vec<Verdict>>,
     /// Their places among those that wait; given back when they are handed on.
     pub(crate) places: OwnedSemaphorePermit,
+    /// Counts them until they are committed.
+    pub(crate) coming: Coming,
 }
 
 /// A message, with its source and number there if it has one.
@@ -132,7 +134,7 @@ impl Intake {
         arrivals: Vec<Arrival>,
         committing: &Arc<Semaphore>,
     ) -> Result<(), RunError> {
-        for Arrival { messages, reply, places } in arrivals {
+        for Arrival { messages, reply, places, coming } in arrivals {
             let entries = messages.into_iter().map(|Numbered { from, message }| Entry {
                 run: None,
                 subject: Subject::Intake { from },
@@ -147,7 +149,7 @@ impl Intake {
             let permit = Arc::clone(committing).acquire_many_owned(weight).await;
             // The semaphore is never closed.
             let Ok(permit) = permit else { return Ok(()) };
-            self.work.push([Work::Intake(entries, reply, Some(permit))])?;
+            self.work.push([Work::Intake(entries, reply, Some((permit, coming)))])?;
             drop(places);
         }
         Ok(())

@@ -133,7 +133,7 @@ pub use intake::{Accepted, IntakeError, Producer, Sent};
 pub use limits::Limits;
 pub use operator::OperatorError;
 pub use run::{FitError, Running, Stopper, run, run_all, run_on};
-pub use service::{Counts, ReadError, Service, ServiceHandle};
+pub use service::{Counts, ReadError, Service, ServiceHandle, Unsettled};
 pub use start::{StartError, Waiting};
 pub use store::How;
 

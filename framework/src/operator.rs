@@ -4,6 +4,7 @@
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
+use crate::broker::BrokerError;
 use crate::queue::Queue;
 use crate::store::{StateSet, StoreError};
 
@@ -82,6 +83,9 @@ pub enum OperatorError {
     /// The store failed.
     #[error(transparent)]
     Store(StoreError),
+    /// The broker did not do it.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
 }
 
 impl From<StoreError> for OperatorError {

@@ -85,6 +85,8 @@ impl Relay {
         if self.vitals.broker_full.is_set() {
             return;
         }
+        // Whoever waits for everything to be settled looks again.
+        self.open.send_modify(|_| ());
         tracing::error!(
             target: "endwise::relay", service = &*self.service, outbox = *self.open.borrow(),
             error = %full, "publishing waits: the broker has no room",

@@ -1,6 +1,7 @@
 //! A running service: opened, recovered, started, and stopped in order.
 
 use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -17,12 +18,15 @@ mod begin;
 mod counts;
 mod handle;
 mod pass;
+mod settling;
 mod start;
 mod supervise;
 mod unhandled;
 
 pub use counts::Counts;
 pub use handle::{ReadError, ServiceHandle};
+pub use settling::Unsettled;
+pub(crate) use settling::{Look, Work, look};
 pub(crate) use start::Opening;
 
 /// How a service is run, beside its app, broker and store.
@@ -82,9 +86,19 @@ impl Service {
         self.handle.clone()
     }
 
-    /// How many messages are committed and not confirmed by the broker, as it changes.
-    pub(crate) fn open(&self) -> watch::Receiver<usize> {
-        self.open.clone()
+    /// What it has to do, as it changes.
+    pub(crate) fn work(&self) -> Work {
+        let ServiceHandle { name, vitals, desk, .. } = &self.handle;
+        Work {
+            service: Arc::clone(name),
+            limits: desk.live.as_ref().map(|live| live.limits.clone()).unwrap_or_default(),
+            open: self.open.clone(),
+            coming: vitals.coming.subscribe(),
+            live: vitals.live.subscribe(),
+            fetched: vitals.fetched.subscribe(),
+            totals: vitals.totals.subscribe(),
+            vitals: Arc::clone(vitals),
+        }
     }
 
     /// Changes with each commit.
@@ -94,6 +108,7 @@ impl Service {
     }
 
     /// How many lanes go on by themselves, as it changes.
+    #[cfg(test)]
     pub(crate) fn live(&self) -> watch::Receiver<usize> {
         self.handle.vitals.live.subscribe()
     }

@@ -19,13 +19,17 @@ pub use waits::{BlockedThread, IntakeWait, LayerWait, RoomIn};
 /// ```
 /// use framework::status::{Readiness, Reason};
 /// assert!(Readiness::default().is_ready());
-/// let not = Readiness { reasons: vec![Reason::Stopping] };
+/// let not = Readiness { reasons: vec![Reason::Stopping], ..Default::default() };
 /// assert_eq!(not.to_string(), "not ready: it was told to stop, and finishes what it has begun");
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Readiness {
     /// Why not; ready if there are none.
     pub reasons: Vec<Reason>,
+    /// Whom the embedded broker waits for, from 80 % of its disk limit on: consumers, how far each
+    /// is behind, and whether it runs. At the limit sends wait.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broker_waits_for: Vec<String>,
 }
 
 /// Why a service is not ready.
@@ -74,7 +78,18 @@ impl fmt::Display for Readiness {
             write!(f, "{before}{reason}")?;
             before = "; ";
         }
-        if self.is_ready() { f.write_str("ready") } else { Ok(()) }
+        if self.is_ready() {
+            f.write_str("ready")?;
+        }
+        if self.broker_waits_for.is_empty() {
+            return Ok(());
+        }
+        write!(
+            f,
+            "; the broker's disk is nearly full and waits for {}: start them, have it forget them \
+             (endwise consumers forget), or raise disk_bytes_max",
+            self.broker_waits_for.join(", ")
+        )
     }
 }
 
@@ -133,6 +148,9 @@ pub struct Status {
     pub ready: bool,
     /// Why not.
     pub reasons: Vec<Reason>,
+    /// Whom the embedded broker waits for, from 80 % of its disk limit on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub broker_waits_for: Vec<String>,
     /// What its store keeps.
     pub kept: KeptStatus,
     /// Messages that wait for their time.

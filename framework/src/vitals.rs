@@ -18,6 +18,10 @@ pub(crate) struct Vitals {
     pub(crate) totals: watch::Sender<Totals>,
     /// Lanes that go on by themselves: with something in progress, or a next attempt to come.
     pub(crate) live: watch::Sender<usize>,
+    /// Messages from outside that were called in and are not committed.
+    pub(crate) coming: watch::Sender<usize>,
+    /// Records that were fetched and are not committed, as the loop saw it last.
+    pub(crate) fetched: watch::Sender<usize>,
     /// The store has no room: a commit is tried again until it has.
     pub(crate) no_room: Flag,
     /// So much is kept that nothing more is fetched.
@@ -50,6 +54,23 @@ pub(crate) struct Vitals {
     pub(crate) stopping: Flag,
     /// It has ended, whatever the reason.
     pub(crate) ended: Flag,
+}
+
+/// Messages from outside that are on their way to their commit: counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Coming(watch::Sender<usize>, usize);
+
+impl Coming {
+    pub(crate) fn new(count: &watch::Sender<usize>, messages: usize) -> Self {
+        count.send_modify(|coming| *coming += messages);
+        Coming(count.clone(), messages)
+    }
+}
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.send_modify(|coming| *coming = coming.saturating_sub(self.1));
+    }
 }
 
 /// Whether something is so at the moment.

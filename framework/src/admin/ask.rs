@@ -54,6 +54,7 @@ questions! {
     status::Ask,
     streams::AcceptLost,
     broker::Ask,
+    broker::ForgetConsumer,
     dead_letters::List,
     dead_letters::Count,
     dead_letters::Show,

@@ -36,6 +36,8 @@ pub(crate) enum Trouble {
     Refused,
     /// The store failed.
     Store,
+    /// The broker did not do it.
+    Broker,
 }
 
 impl Refusal {
@@ -63,6 +65,7 @@ impl From<OperatorError> for Refusal {
             OperatorError::Busy { .. } => Trouble::Busy,
             OperatorError::Refused { .. } => Trouble::Refused,
             OperatorError::Store(_) => Trouble::Store,
+            OperatorError::Broker(_) => Trouble::Broker,
         };
         Refusal { kind, message: error.to_string() }
     }

@@ -42,7 +42,7 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::status::BrokerStatus;
-use super::{Broker, BrokerError, Consumer, Publisher, Span, Subscription};
+use super::{Broker, BrokerError, Consumer, Publisher, Span, Standing, Subscription};
 use crate::clock::Clock;
 use crate::journal::{Disk, RealDisk};
 use crate::stream::PartitionId;
@@ -54,6 +54,7 @@ mod frame;
 mod frames;
 mod handle;
 mod options;
+mod pressure;
 mod publisher;
 mod recovery;
 mod registrations;
@@ -71,6 +72,7 @@ mod tests;
 pub use error::EmbeddedError;
 use handle::Handle;
 pub use options::EmbeddedOptions;
+use writer::Command;
 
 /// A broker in a directory of this machine. A clone is the same broker.
 ///
@@ -122,6 +124,12 @@ impl EmbeddedBroker {
         state.registrations.furthest_behind(&state.topics).is_none()
     }
 
+    /// Whether there is room for messages from outside.
+    pub(crate) fn has_room(&self) -> bool {
+        let shared = &self.handle.shared;
+        shared.lock().has_room(&shared.options)
+    }
+
     /// A receiver that wakes when something is published or settled.
     pub(crate) fn changes(&self) -> watch::Receiver<()> {
         self.handle.shared.space.subscribe()
@@ -168,6 +176,39 @@ impl Broker for EmbeddedBroker {
 
     async fn publisher(&self) -> Result<Box<dyn Publisher>, BrokerError> {
         Ok(Box::new(publisher::EmbeddedPublisher::new(Arc::clone(&self.handle))))
+    }
+
+    fn consumers(&self) -> Vec<Standing> {
+        let state = self.handle.shared.lock();
+        let registered = state.registrations.names();
+        let standing = |name: &Arc<str>| Standing {
+            consumer: Arc::clone(name),
+            is_here: state.registrations.is_here(name).unwrap_or(false),
+            behind: state.registrations.lag(name, &state.topics).unwrap_or(0),
+        };
+        registered.map(standing).collect()
+    }
+
+    async fn forget_consumer(&self, consumer: &str) -> Result<u64, BrokerError> {
+        let behind = {
+            let mut state = self.handle.shared.running()?;
+            match state.registrations.is_here(consumer) {
+                None => return Err(BrokerError::UnknownConsumer(consumer.into())),
+                Some(true) => return Err(BrokerError::ConsumerRuns(consumer.into())),
+                Some(false) => {}
+            }
+            let behind = state.registrations.lag(consumer, &state.topics).unwrap_or(0);
+            state.registrations.forget(consumer);
+            state.registry += 1;
+            behind
+        };
+        tracing::warn!(
+            target: "endwise::broker", consumer, behind,
+            "consumer forgotten: what it has not settled is kept for it no more",
+        );
+        self.handle.ask(Command::Register).await?;
+        self.handle.shared.announce();
+        Ok(behind)
     }
 
     fn spans(&self, topic: &str) -> Option<Vec<Span>> {

@@ -7,14 +7,15 @@ use async_trait::async_trait;
 use tokio::sync::watch;
 
 use super::{
-    Broker, BrokerError, Consumer, Lost, Publication, Publisher, Record, Span, Subscription,
+    Broker, BrokerError, Consumer, Lost, Publication, Publisher, Span, Standing, Subscription,
 };
 use crate::clock::Clock;
-use crate::committed::Committed;
-use crate::envelope::Headers;
 use crate::stream::{PartitionId, Ranges};
 
+mod consumer;
 mod loss;
+
+use consumer::MemoryConsumer;
 
 /// A broker in memory. A clone is the same broker.
 #[derive(Clone, Debug)]
@@ -100,14 +101,7 @@ impl MemoryBroker {
     /// Whether every registered consumer has settled all that is published to its topics.
     pub fn is_settled(&self) -> bool {
         let topics = self.lock();
-        let settled = |reading: &Reading| {
-            let mut read = reading.partitions.iter();
-            read.all(|(id, settled)| topics.unsettled(id, settled) == 0)
-        };
-        // One that was made anew is settled once its consumer has found that out.
-        let is_known =
-            |reading: &Reading| reading.partitions.keys().all(|id| topics.partition(id).is_some());
-        topics.consumers.values().all(|reading| settled(reading) && is_known(reading))
+        topics.consumers.values().all(|reading| topics.behind(reading) == 0)
     }
 
     /// How many records of a topic a consumer has not settled.
@@ -158,6 +152,15 @@ impl Topics {
     fn unsettled(&self, id: &PartitionId, settled: &Ranges) -> u64 {
         let Some(partition) = self.partition(id) else { return 0 };
         partition.records.len() as u64 - settled.count_from(partition.first)
+    }
+
+    /// How many records a consumer has not settled. A partition that was made anew counts as one
+    /// until its consumer has found that out.
+    fn behind(&self, reading: &Reading) -> u64 {
+        let unsettled = |(id, settled): (&Arc<PartitionId>, &Ranges)| {
+            self.unsettled(id, settled) + u64::from(self.partition(id).is_none())
+        };
+        reading.partitions.iter().map(unsettled).sum()
     }
 }
 
@@ -217,21 +220,30 @@ impl Broker for MemoryBroker {
         Ok(Box::new(self.clone()))
     }
 
+    fn consumers(&self) -> Vec<Standing> {
+        let topics = self.lock();
+        let standing = |(name, reading): (&Arc<str>, &Reading)| Standing {
+            consumer: Arc::clone(name),
+            is_here: reading.subscription > 0,
+            behind: topics.behind(reading),
+        };
+        topics.consumers.iter().map(standing).collect()
+    }
+
     fn spans(&self, topic: &str) -> Option<Vec<Span>> {
         let topics = self.lock();
         let partitions = topics.topics.get(topic).map_or(&[][..], |found| found);
         let span = |found: &Partition| Span {
             partition: (*found.id).clone(),
-            first: 0,
-            end: found.records.len() as u64,
+            first: found.first,
+            end: found.first + found.records.len() as u64,
         };
         Some(partitions.iter().map(span).collect())
     }
 
     fn lag(&self, consumer: &str) -> Option<u64> {
         let topics = self.lock();
-        let unsettled = |(id, settled): (&Arc<PartitionId>, &Ranges)| topics.unsettled(id, settled);
-        Some(topics.consumers.get(consumer)?.partitions.iter().map(unsettled).sum())
+        Some(topics.behind(topics.consumers.get(consumer)?))
     }
 
     async fn room(&self) -> Result<(), BrokerError> {
@@ -249,138 +261,5 @@ impl Publisher for MemoryBroker {
         drop(topics);
         self.announce();
         Ok(())
-    }
-}
-
-struct MemoryConsumer {
-    broker: MemoryBroker,
-    name: Arc<str>,
-    number: u64,
-    /// The partitions, the one to be read next in front, each with its next offset.
-    positions: VecDeque<(Arc<PartitionId>, u64)>,
-    starts: Vec<(Arc<PartitionId>, u64)>,
-    changed: watch::Receiver<u64>,
-    /// What was lost and is not told yet.
-    lost: Vec<Lost>,
-    paused: BTreeSet<PartitionId>,
-}
-
-impl MemoryConsumer {
-    fn take(&mut self, records_max: usize, bytes_max: usize) -> Result<Vec<Record>, BrokerError> {
-        let broker = self.broker.clone();
-        let mut topics = broker.lock();
-        if topics.consumers.get(&self.name).map(|r| r.subscription) != Some(self.number) {
-            return Err(BrokerError::Closed("a second subscription of this name took over".into()));
-        }
-        self.find_lost(&mut topics);
-        let (mut records, mut bytes) = (Vec::new(), 0);
-        for (id, offset) in &mut self.positions {
-            let partition = topics.partition(id).filter(|_| !self.paused.contains(&**id));
-            let (first, all) =
-                partition.map_or((0, &[][..]), |found| (found.first, &found.records));
-            let read = usize::try_from(offset.saturating_sub(first)).unwrap_or(usize::MAX);
-            for publication in all.iter().skip(read) {
-                let size = publication.headers.as_bytes().len() + publication.body.len();
-                if records.len() >= records_max || (bytes + size > bytes_max && bytes > 0) {
-                    break;
-                }
-                bytes += size;
-                records.push(record(id, *offset, publication));
-                *offset += 1;
-            }
-        }
-        // Another partition comes first next time, so that none is starved.
-        self.positions.rotate_left(1.min(self.positions.len()));
-        Ok(records)
-    }
-}
-
-impl MemoryConsumer {
-    /// Goes on behind what is gone: below the first record, or with the partition that was made in
-    /// the place of another.
-    fn find_lost(&mut self, topics: &mut Topics) {
-        for (id, offset) in &mut self.positions {
-            let now = topics.topics.get(&id.topic);
-            let Some(now) = now.and_then(|topic| topic.get(id.partition as usize)) else {
-                continue;
-            };
-            let (first, now) = (now.first, Arc::clone(&now.id));
-            if now != *id {
-                if let Some(reading) = topics.consumers.get_mut(&self.name) {
-                    reading.partitions.remove(id);
-                    reading.partitions.insert(Arc::clone(&now), Ranges::default());
-                }
-                tracing::error!(
-                    target: "endwise::broker", consumer = &*self.name, was = %id, now = %now,
-                    read = *offset, "a partition was made anew: what was not read of it is lost",
-                );
-                (*id, *offset) = (now, first);
-            } else if *offset < first {
-                self.lost.push(Lost { partition: (**id).clone(), first: *offset, next: first });
-                *offset = first;
-            }
-        }
-    }
-}
-
-fn record(id: &Arc<PartitionId>, offset: u64, publication: &Publication) -> Record {
-    let Publication { key, headers, body, .. } = publication;
-    Record {
-        partition: Arc::clone(id),
-        offset,
-        token: offset,
-        key: key.clone(),
-        headers: Headers::clone(headers),
-        body: body.clone(),
-    }
-}
-
-#[async_trait]
-impl Consumer for MemoryConsumer {
-    async fn fetch(
-        &mut self,
-        records_max: usize,
-        bytes_max: usize,
-    ) -> Result<Vec<Record>, BrokerError> {
-        loop {
-            self.changed.mark_unchanged();
-            let records = self.take(records_max, bytes_max)?;
-            if !records.is_empty() || !self.lost.is_empty() {
-                return Ok(records);
-            }
-            let gone = |_| BrokerError::Closed("it was dropped".into());
-            self.changed.changed().await.map_err(gone)?;
-        }
-    }
-
-    async fn settle(&mut self, committed: &[Committed]) -> Result<(), BrokerError> {
-        let mut topics = self.broker.lock();
-        if let Some(reading) = topics.consumers.get_mut(&self.name) {
-            for record in committed.iter().map(Committed::record) {
-                if let Some(settled) = reading.partitions.get_mut(&record.partition) {
-                    settled.insert(record.offset);
-                }
-            }
-        }
-        drop(topics);
-        self.broker.announce();
-        Ok(())
-    }
-
-    fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
-        self.starts.clone()
-    }
-
-    fn lost(&mut self) -> Vec<Lost> {
-        std::mem::take(&mut self.lost)
-    }
-
-    fn pause(&mut self, partition: &PartitionId) {
-        self.paused.insert(partition.clone());
-    }
-
-    fn resume(&mut self, partition: &PartitionId) {
-        self.paused.remove(partition);
-        self.broker.announce();
     }
 }

@@ -27,6 +27,28 @@ pub struct BrokerStatus {
     pub consumers: Vec<ConsumerStatus>,
 }
 
+impl BrokerStatus {
+    /// From 80 % of the disk limit on, who holds half of what is there or more, in words.
+    pub(crate) fn waits_for(&self) -> Vec<String> {
+        let DiskStatus { bytes, bytes_max, .. } = self.disk;
+        if bytes_max.is_none_or(|most| bytes < most / 5 * 4) {
+            return Vec::new();
+        }
+        let holds = self.consumers.iter().filter(|of| of.behind > 0 && of.holds_bytes >= bytes / 2);
+        let named = holds.map(|of| {
+            let runs = if of.is_here { "" } else { ", does not run" };
+            format!("{:?} ({} records behind{runs})", of.consumer, of.behind)
+        });
+        named.collect()
+    }
+
+    /// Whether messages from outside wait for room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.disk.bytes_max.is_some_and(|most| self.disk.bytes > most)
+            && !self.waits_for().is_empty()
+    }
+}
+
 /// What a broker's disk holds.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]

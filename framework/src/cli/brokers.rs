@@ -55,7 +55,13 @@ impl BrokerPlace {
             }
         }
         let dir = self.dir.clone();
-        let open = move || EmbeddedBroker::open(dir, EmbeddedOptions::default());
+        // What is set for it is not known here: nothing is let go of that it may be set to keep.
+        let options = EmbeddedOptions {
+            disk_bytes_max: u64::MAX,
+            unregistered_bytes_max: u64::MAX,
+            ..EmbeddedOptions::default()
+        };
+        let open = move || EmbeddedBroker::open(dir, options);
         match blocking(open).await.map_err(Trouble::failed)? {
             Ok(broker) => Ok(BrokerWay::Offline(broker)),
             Err(error) => Err(self.closed(&error)),
@@ -86,6 +92,18 @@ impl BrokerWay {
                 status.topics.iter_mut().for_each(|topic| topic.kept_unread_bytes = None);
                 status
             })),
+        }
+    }
+
+    /// Has it forget a consumer; how many records that one had not settled.
+    pub(super) async fn forget(&mut self, consumer: String) -> Result<u64, Trouble> {
+        match self {
+            BrokerWay::Running(way) => {
+                Ok(way.ask(ask::broker::ForgetConsumer { consumer }).await?.behind)
+            }
+            BrokerWay::Offline(broker) => {
+                broker.forget_consumer(&consumer).await.map_err(Trouble::failed)
+            }
         }
     }
 

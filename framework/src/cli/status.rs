@@ -77,6 +77,10 @@ fn print(status: &Status, printed: &mut Printed) {
     if status.running.is_some() {
         status.reasons.iter().for_each(|reason| printed.field("because", &reason.to_string()));
     }
+    if !status.broker_waits_for.is_empty() {
+        let names = status.broker_waits_for.join(", ");
+        printed.field("broker", &format!("nearly full, waits for {}", plain(&names)));
+    }
     if let Some(running) = &status.running {
         in_flight(running, status.at_ms, printed);
     }

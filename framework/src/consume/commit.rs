@@ -18,7 +18,7 @@ use crate::queue::Queue;
 use crate::service::Counts;
 use crate::store::{Batch, CommitError, Durable, Entry, OutboxRow, Store, Subject, Verdict};
 use crate::stream::{Position, StreamId};
-use crate::vitals::Vitals;
+use crate::vitals::{Coming, Vitals};
 
 /// What one commit takes at most, in weights of entries, unless a single piece of work has more.
 const GROUP_MAX: usize = 8_192;
@@ -35,6 +35,9 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(100);
 /// How often a service that is stopping tries it again.
 const STOPPING_TRIES: u32 = 50;
 
+/// The place of messages from outside on their way here, and what counts them.
+pub(crate) type Way = (OwnedSemaphorePermit, Coming);
+
 /// Something to be made durable.
 #[derive(Debug)]
 #[expect(clippy::large_enum_variant, reason = "nearly all of them are outcomes")]
@@ -43,7 +46,7 @@ pub(crate) enum Work {
     Outcome(Entry, Ticket),
     /// Messages from outside, with the place that they took on their way here, or from the timer,
     /// without; the answer is what became of each.
-    Intake(Vec<Entry>, oneshot::Sender<Vec<Verdict>>, Option<OwnedSemaphorePermit>),
+    Intake(Vec<Entry>, oneshot::Sender<Vec<Verdict>>, Option<Way>),
     /// The broker has these streams through these sequences.
     Confirmed(Vec<(Arc<StreamId>, u64)>),
     /// There will be no more: commit what is there and close the store.
@@ -162,7 +165,7 @@ struct Group {
 enum Waiting {
     Ticket(Ticket, Vec<RecordRef>),
     /// As many entries, one answer.
-    Intake(usize, oneshot::Sender<Vec<Verdict>>, Option<OwnedSemaphorePermit>),
+    Intake(usize, oneshot::Sender<Vec<Verdict>>, Option<Way>),
 }
 
 impl Committer {

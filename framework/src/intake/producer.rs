@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
 use super::{Arrival, Numbered};
 use crate::handling::is_handling;
@@ -17,6 +17,7 @@ use crate::queue::Queue;
 use crate::schedule::EVERY;
 use crate::store::{Reader, StoreError, Verdict};
 use crate::stream::{KeyTooLong, check_key};
+use crate::vitals::Coming;
 
 /// Messages of a stream that take their place together.
 const CHUNK: usize = 256;
@@ -35,6 +36,8 @@ pub struct Producer {
     pub(crate) arrivals: Queue<Arrival>,
     /// Places for messages that wait to be taken in.
     places: Arc<Semaphore>,
+    /// How many messages were called in and are not committed.
+    coming: watch::Sender<usize>,
     reader: Arc<dyn Reader>,
     /// How many messages may wait to be taken in.
     waiting_max: usize,
@@ -139,11 +142,17 @@ impl Producer {
         Arrivals { places: Arc::clone(&self.places), places_max: self.waiting_max }
     }
 
-    pub(crate) fn new(limits: &Limits, reader: Arc<dyn Reader>, read_back: Arc<ReadBack>) -> Self {
+    pub(crate) fn new(
+        limits: &Limits,
+        reader: Arc<dyn Reader>,
+        read_back: Arc<ReadBack>,
+        coming: watch::Sender<usize>,
+    ) -> Self {
         let waiting_max = limits.intake_max;
         Producer {
             arrivals: Queue::new(waiting_max),
             places: Arc::new(Semaphore::new(waiting_max)),
+            coming,
             reader,
             waiting_max,
             limits: limits.of_messages(),
@@ -278,7 +287,8 @@ impl Producer {
             return Err(IntakeError::Number);
         }
         let (reply, answer) = oneshot::channel();
-        let arrival = Arrival { messages, reply, places };
+        let coming = Coming::new(&self.coming, messages.len());
+        let arrival = Arrival { messages, reply, places, coming };
         self.arrivals.push([arrival]).map_err(|_| IntakeError::Busy { max: self.waiting_max })?;
         Ok(async move { answer.await.map_err(|_| IntakeError::Ended) })
     }

@@ -11,6 +11,7 @@ use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
 use crate::dead_letters::Components;
 use crate::intake::Arrivals;
+use crate::limits::Limits;
 use crate::service::Counts;
 use crate::state::StateSpec;
 use crate::store::Reader;
@@ -38,6 +39,12 @@ impl Desk {
     pub(crate) fn broker_status(&self) -> Option<BrokerStatus> {
         self.broker.as_ref()?.upgrade()?.status()
     }
+
+    /// Has the broker forget a consumer; how many records it had not settled.
+    pub(crate) async fn forget_consumer(&self, consumer: &str) -> Result<u64, OperatorError> {
+        let broker = self.broker.as_ref().and_then(Weak::upgrade).ok_or(OperatorError::Ended)?;
+        Ok(broker.forget_consumer(consumer).await?)
+    }
 }
 
 impl std::fmt::Debug for Desk {
@@ -64,4 +71,5 @@ pub(crate) struct Live {
     pub(crate) open: watch::Receiver<usize>,
     /// How many messages wait to be taken in.
     pub(crate) arrivals: Arrivals,
+    pub(crate) limits: Limits,
 }

@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::directory::{Directory, DirectoryError};
 use crate::error::BoxError;
 use crate::failure::RunError;
-use crate::service::{Opening, Service, ServiceHandle, Setting};
+use crate::service::{Look, Opening, Service, ServiceHandle, Setting, Work, look};
 use crate::start::StartError;
 use crate::store::StoreError;
 use crate::store::sled::{Epoch, SledOptions, SledStore};
@@ -213,38 +213,59 @@ impl Running {
     }
 
     /// Waits until everything that was sent is handled, and everything that this caused; or until
-    /// a service has ended. What failed is waited for until it is handled or a dead letter; what
-    /// waits behind a dead letter, or for its time, is not. Messages that other processes or later calls send may come meanwhile:
-    /// it is a look at one moment. Cancellation safe.
+    /// a service has ended. Sends that were called before are among it, awaited or not. What failed
+    /// is waited for until it is handled or a dead letter; what waits behind a dead letter, or for
+    /// its time, is not. Messages that other processes or later calls send may come meanwhile: it is
+    /// a look at one moment. Cancellation safe.
+    ///
+    /// Errors: [`RunError::Unsettled`] once what is left can go on by itself no more. It names the
+    /// consumers that do not run here and for which messages wait, the services that a limit keeps
+    /// from fetching, and a broker without room. What can be handled is handled then.
     pub async fn settle(&self) -> Result<(), RunError> {
-        let broker = self.broker.clone();
-        let is_settled = || broker.as_ref().is_none_or(EmbeddedBroker::is_settled);
-        let open = self.services.iter().flat_map(|service| [service.open(), service.live()]);
-        let open: Vec<_> = open.collect();
-        let mut changes = match &broker {
-            Some(broker) => broker.changes(),
-            None => return Ok(()),
-        };
+        let Some(broker) = self.broker.clone() else { return Ok(()) };
+        let mut services: Vec<Work> = self.services.iter().map(Service::work).collect();
+        let mut changes = broker.changes();
         loop {
             changes.mark_unchanged();
-            // In this order: what is settled has counted its messages as open before, and if one
-            // was published between the two looks, the broker has changed.
-            let settled = is_settled();
-            let busy = open.iter().find(|open| *open.borrow() > 0).cloned();
-            if settled && busy.is_none() && !changes.has_changed().unwrap_or(false) {
-                return Ok(());
+            services.iter_mut().for_each(Work::mark_unchanged);
+            // In this order: what comes in is open once it has come, what is settled has counted
+            // its messages as open before, and if one was published between two looks, the broker
+            // has changed.
+            let coming = services.iter().any(Work::is_coming);
+            let consumers = broker.consumers();
+            let found = look(&services, coming, &consumers, broker.has_room());
+            if !changes.has_changed().unwrap_or(false) {
+                match found {
+                    Look::Settled => return Ok(()),
+                    Look::Stuck(stuck) => return Err(RunError::Unsettled(Box::new(stuck))),
+                    Look::Busy => {}
+                }
             }
-            let published = async {
-                match busy {
-                    Some(mut open) => drop(open.wait_for(|open| *open == 0).await.map(drop)),
-                    None => drop(changes.changed().await),
+            let any = services.iter_mut().map(|service| Box::pin(service.changed()));
+            let any: Vec<_> = any.collect();
+            let any = async {
+                match any.is_empty() {
+                    true => std::future::pending().await,
+                    false => drop(futures::future::select_all(any).await),
                 }
             };
             tokio::select! {
                 biased;
                 ended = self.ended() => return ended,
-                () = published => {}
+                _ = changes.changed() => {}
+                () = any => {}
             }
+        }
+    }
+
+    /// Has the broker forget a consumer that does not run: what it has not settled is kept for it
+    /// no more, and what it held is released. How many messages that were.
+    ///
+    /// Errors: there is no such consumer, or it runs.
+    pub async fn forget_consumer(&self, consumer: &str) -> Result<u64, RunError> {
+        match &self.broker {
+            Some(broker) => Ok(broker.forget_consumer(consumer).await?),
+            None => Err(BrokerError::UnknownConsumer(consumer.into()).into()),
         }
     }
 

@@ -13,6 +13,7 @@ use crate::consume::parked::Parked;
 use crate::consume::probation::Probation;
 use crate::consume::{Consume, runs_max};
 use crate::intake::Arrivals;
+use crate::limits::Limits;
 use crate::message::json::ReadBack;
 use crate::operator::Live;
 use crate::policy::OnFailure;
@@ -38,9 +39,9 @@ pub(super) struct Parts<'a> {
 
 impl Lines {
     /// What the service says of itself while it runs.
-    pub(super) fn live(&self, arrivals: Arrivals) -> Live {
+    pub(super) fn live(&self, arrivals: Arrivals, limits: Limits) -> Live {
         let (vitals, counts) = (Arc::clone(&self.vitals), Arc::clone(&self.counts));
-        Live { vitals, counts, open: self.open.subscribe(), arrivals }
+        Live { vitals, counts, open: self.open.subscribe(), arrivals, limits }
     }
 }
 

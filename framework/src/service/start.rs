@@ -211,8 +211,8 @@ impl Ground {
         let reader: Arc<dyn Reader> = Arc::clone(&self.reader) as Arc<dyn Reader>;
         let rows = Queue::new(QUEUE_MAX + unsent.len());
         let read_back = Arc::new(ReadBack::new(self.setting.sampling));
-        let limits = &self.setting.limits;
-        let producer = Producer::new(limits, Arc::clone(&reader), Arc::clone(&read_back));
+        let (limits, coming) = (&self.setting.limits, lines.vitals.coming.clone());
+        let producer = Producer::new(limits, Arc::clone(&reader), Arc::clone(&read_back), coming);
         let desk = self.desk(&lines, producer.waiting());
         let end = watch::Sender::new(false);
         lines.vitals.totals.send_replace(self.recovered.totals);
@@ -279,7 +279,7 @@ impl Ground {
             broker: Some(Arc::downgrade(&self.broker)),
             states: self.wiring.state_specs.clone(),
             operate: Arc::new(lines.requests.clone()),
-            live: Some(lines.live(arrivals)),
+            live: Some(lines.live(arrivals, self.setting.limits.clone())),
         })
     }
 

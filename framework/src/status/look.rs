@@ -19,20 +19,25 @@ impl Desk {
     /// Whether the service is ready, as its parts say.
     pub(crate) fn ready(&self) -> Readiness {
         let ended = || vec![Reason::Ended];
-        let reasons = self.live.as_ref().map_or_else(ended, |live| reasons(&live.vitals));
-        Readiness { reasons }
+        let mut reasons = self.live.as_ref().map_or_else(ended, |live| reasons(&live.vitals));
+        let broker = self.broker_status().unwrap_or_default();
+        if broker.is_full() && !reasons.contains(&Reason::BrokerFull) {
+            reasons.push(Reason::BrokerFull);
+        }
+        Readiness { reasons, broker_waits_for: broker.waits_for() }
     }
 
     /// How the service is doing.
     pub(crate) async fn status(&self) -> Result<Status, OperatorError> {
         let totals = self.reader.totals().await?;
         let first = self.reader.timers(None, 1).await?.into_iter().next();
-        let reasons = self.ready().reasons;
+        let Readiness { reasons, broker_waits_for } = self.ready();
         Ok(Status {
             service: Arc::clone(&self.service),
             at_ms: self.clock.now_ms(),
             ready: reasons.is_empty(),
             reasons,
+            broker_waits_for,
             kept: self.kept(totals).await?,
             timers: TimerStatus {
                 count: totals.timers,
@@ -195,7 +200,7 @@ mod tests {
     #[test]
     fn each_part_that_stands_still_is_a_reason() {
         let vitals = Vitals::default();
-        let ready = || Readiness { reasons: reasons(&vitals) };
+        let ready = || Readiness { reasons: reasons(&vitals), ..Readiness::default() };
         assert_eq!((ready().is_ready(), ready().to_string()), (true, "ready".into()));
         vitals.holds_full.set(true);
         vitals.probation.set(2);

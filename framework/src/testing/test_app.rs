@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 
 use crate::app::App;
+use crate::broker::Broker;
 use crate::broker::memory::MemoryBroker;
 use crate::clock::Clock;
 use crate::dead_letters::DeadLetters;
@@ -14,7 +15,7 @@ use crate::limits::Limits;
 use crate::message::Message;
 use crate::message::json::Sampling;
 use crate::outgoing::Outgoing;
-use crate::service::{ReadError, Service, Setting};
+use crate::service::{Look, ReadError, Service, Setting, Work, look};
 use crate::state::State;
 use crate::store::memory::MemoryStore;
 
@@ -118,33 +119,41 @@ impl TestApp {
     /// Where several apps share a broker, it waits for all of them on a runtime of one thread,
     /// which is `#[tokio::test]`'s own.
     ///
-    /// Errors: how the service ended, told once.
+    /// Sends that were called before are waited for, awaited or not.
+    ///
+    /// Errors: how the service ended, told once; and [`RunError::Unsettled`] where what is left can
+    /// go on by itself no more: messages wait for an app on the broker that was stopped, or a limit
+    /// keeps this one from fetching.
     pub async fn settle(&mut self) -> Result<(), RunError> {
-        let (mut broker, mut open) = (self.broker.changes(), self.service.open());
-        let mut live = self.service.live();
+        let (mut broker, mut signals) = (self.broker.changes(), [self.service.work()]);
         let mut due = self.service.due().changes();
         loop {
             broker.mark_unchanged();
-            open.mark_unchanged();
-            live.mark_unchanged();
+            signals.iter_mut().for_each(Work::mark_unchanged);
             due.mark_unchanged();
             if let Some(ended) = self.service.ended().now_or_never() {
                 return ended;
             }
-            // In this order: what is settled has counted its messages as open before, and if one
-            // was published between the two looks, the broker has changed.
-            let settled = self.broker.is_settled();
-            let is_idle = *open.borrow() == 0 && *live.borrow() == 0;
+            // In this order: what comes in is open once it has come, what is settled has counted
+            // its messages as open before, and if one was published between two looks, the broker
+            // has changed.
+            let coming = signals.iter().any(Work::is_coming);
+            let consumers = self.broker.consumers();
+            let found = look(&signals, coming, &consumers, true);
             let is_due = self.service.due().first().is_some_and(|at| at <= self.clock.now_ms());
-            if settled && is_idle && !is_due && !broker.has_changed().unwrap_or(false) {
-                return Ok(());
+            if !is_due && !broker.has_changed().unwrap_or(false) {
+                match found {
+                    Look::Settled => return Ok(()),
+                    Look::Stuck(stuck) => return Err(RunError::Unsettled(Box::new(stuck))),
+                    Look::Busy => {}
+                }
             }
+            let [signals] = &mut signals;
             tokio::select! {
                 biased;
                 ended = self.service.ended() => return ended,
                 _ = broker.changed() => {}
-                _ = open.changed() => {}
-                _ = live.changed() => {}
+                () = signals.changed() => {}
                 _ = due.changed() => {}
             }
         }

@@ -6,6 +6,7 @@ mod ledger;
 mod support;
 
 mod a_chain_of_handlers_commits_each_effect_once;
+mod a_consumer_that_is_gone_is_named_before_the_disk_is_full;
 mod a_copy_of_a_message_has_no_effect;
 mod a_dead_letter_closes_its_key_alone;
 mod a_delayed_message_goes_at_its_time;
@@ -39,6 +40,7 @@ mod layers_wrap_on_three_levels;
 mod no_wait_gets_longer_when_the_clock_is_set;
 mod random_crashes_lose_and_double_nothing;
 mod records_of_others_are_handled_or_stored;
+mod settling_names_whom_it_would_wait_for_in_vain;
 mod several_threads_change_nothing;
 mod start_up_checks_name_handler_and_remedy;
 mod status_tells_what_a_ready_service_waits_for;

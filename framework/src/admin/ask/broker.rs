@@ -28,3 +28,25 @@ impl Question for Ask {
         Ok(Answer { broker: desk.broker_status() })
     }
 }
+
+/// Have the broker forget a consumer that does not run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct ForgetConsumer {
+    pub(crate) consumer: String,
+}
+
+/// How many records it had not settled, which are given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Forgotten {
+    pub(crate) behind: u64,
+}
+
+#[async_trait]
+impl Question for ForgetConsumer {
+    const ASK: &'static str = "forget_consumer";
+    type Answer = Forgotten;
+
+    async fn answer(self, desk: &Arc<Desk>) -> Result<Forgotten, OperatorError> {
+        Ok(Forgotten { behind: desk.forget_consumer(&self.consumer).await? })
+    }
+}

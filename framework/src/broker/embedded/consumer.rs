@@ -77,6 +77,13 @@ struct Taken {
     bytes_max: usize,
 }
 
+impl Drop for EmbeddedConsumer {
+    fn drop(&mut self) {
+        self.handle.shared.lock().registrations.leave(&self.name, self.subscription);
+        self.handle.shared.announce();
+    }
+}
+
 impl EmbeddedConsumer {
     /// Hands over records of the open runs; whether there is room for more.
     fn take_open(&mut self, taken: &mut Taken) -> Result<bool, EmbeddedError> {

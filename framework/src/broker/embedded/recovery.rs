@@ -82,6 +82,7 @@ pub(super) fn open<D: Disk>(
         durable_snapshot_segment: snapshot_segment,
         head_groups: 0,
         drops: Drops::default(),
+        pressure: super::pressure::Pressure::default(),
         directory,
     })
 }

@@ -35,6 +35,29 @@ impl Registrations {
         subscription
     }
 
+    /// The subscription has ended: its consumer is registered still, and does not read.
+    pub(super) fn leave(&mut self, name: &str, subscription: u64) {
+        if let Some(found) = self.by_name.get_mut(name)
+            && found.subscription == subscription
+        {
+            found.subscription = 0;
+        }
+    }
+
+    /// Whether a consumer reads now; `None` if it is not registered.
+    pub(super) fn is_here(&self, name: &str) -> Option<bool> {
+        self.by_name.get(name).map(|found| found.subscription > 0)
+    }
+
+    /// Forgets a consumer.
+    pub(super) fn forget(&mut self, name: &str) {
+        self.by_name.remove(name);
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.by_name.keys()
+    }
+
     /// Puts a registration back from a snapshot.
     pub(super) fn restore(&mut self, row: &ConsumerRow) {
         let road = |&(topic, partition, from)| (Road { topic, partition }, below(from));

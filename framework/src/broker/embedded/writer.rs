@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::drops::Drops;
 use super::error::{EmbeddedError, journal_failed};
 use super::frame::{Road, Unnumbered};
+use super::pressure::Pressure;
 use super::segments::frame_bytes;
 use super::shared::{Shared, Written};
 use super::snapshot::{Snapshot, TopicRow};
@@ -61,6 +62,8 @@ pub(super) struct Writer<D: Disk> {
     pub(super) head_groups: u32,
     /// Tells of records that were dropped and that nobody read.
     pub(super) drops: Drops,
+    /// How near the disk limit was at the last look.
+    pub(super) pressure: Pressure,
     /// Locked until the writer is gone.
     pub(super) directory: Directory,
 }
@@ -89,6 +92,7 @@ impl<D: Disk> Writer<D> {
             }
             self.commit(group);
             self.release();
+            self.pressure.look(&self.shared);
             let groups_max = if commands.is_empty() { IDLE_GROUPS_MAX } else { BUSY_GROUPS_MAX };
             // An error stops the broker: the next command is told.
             let _ = self.sync_head(groups_max);

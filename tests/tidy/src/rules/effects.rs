@@ -214,6 +214,7 @@ const QUEUES: &[But] = &[
         "the live frames, and so the disk limit",
     ),
     but("framework/src/broker/memory.rs", "VecDeque", "the partitions of a subscription"),
+    but("framework/src/broker/memory/consumer.rs", "VecDeque", "the partitions of a subscription"),
     but("framework/src/store/memory.rs", "VecDeque", "the faults that a test injects"),
     but("framework/src/store/outbox.rs", "VecDeque", "Limits::outbox_max open rows; SAMPLES"),
     but("framework/src/store/states.rs", "BinaryHeap", "a page of a scan"),
