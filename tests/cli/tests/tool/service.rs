@@ -13,7 +13,8 @@ use framework::status::Readiness;
 use framework::stream::Slot;
 use framework::{Config, Running, Service};
 use tokio::io::AsyncWriteExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
+use tokio::sync::Mutex;
 
 #[derive(Message, Serialize, Deserialize)]
 #[message(topic = "deposits", key = account)]
@@ -40,6 +41,10 @@ async fn deposit(cmd: Deposit, account: &mut Account, mended: &Mended) -> Result
     account.history.push(cmd.cents);
     Ok(())
 }
+
+/// Held while a process is made, and while directories are closed: until a new process runs its
+/// program, it has open what its parent has, and with it the locks.
+static FORK: Mutex<()> = Mutex::const_new(());
 
 /// A bank that runs, and refuses negative amounts until it is mended.
 pub(crate) struct Bank {
@@ -98,6 +103,7 @@ impl Bank {
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        let _fork = FORK.lock().await;
         Ok(self.running.stop().await?)
     }
 }
@@ -119,6 +125,7 @@ pub(crate) async fn publish_raw(
     };
     publisher.publish(vec![record]).await?;
     drop(publisher);
+    let _fork = FORK.lock().await;
     Ok(broker.close().await?)
 }
 
@@ -144,11 +151,17 @@ impl Said {
     }
 }
 
+async fn spawn(command: &mut Command) -> anyhow::Result<Child> {
+    let _fork = FORK.lock().await;
+    Ok(command.spawn()?)
+}
+
 /// Runs the tool: verb, directory, the rest.
 pub(crate) async fn tool(verb: &[&str], dir: &Path, rest: &[&str]) -> anyhow::Result<Said> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
-    let output = command.args(verb).arg(dir).args(rest).stdin(Stdio::null()).output().await?;
-    Said::of(output)
+    command.args(verb).arg(dir).args(rest).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    Said::of(spawn(&mut command).await?.wait_with_output().await?)
 }
 
 /// The same, with something on its standard input.
@@ -160,7 +173,7 @@ pub(crate) async fn tool_fed(
 ) -> anyhow::Result<Said> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
     command.args(verb).arg(dir).args(rest).stdin(Stdio::piped());
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    let mut child = spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped())).await?;
     let mut stdin = child.stdin.take().expect("it is piped");
     stdin.write_all(input.as_bytes()).await?;
     drop(stdin);
@@ -170,7 +183,7 @@ pub(crate) async fn tool_fed(
 /// Asks for the status, and reads nothing of it, as in `endwise status DIR | true`.
 pub(crate) async fn seen_enough(dir: &Path) -> anyhow::Result<ExitStatus> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_endwise-test-cli"));
-    let mut child = command.arg("status").arg(dir).stdout(Stdio::piped()).spawn()?;
+    let mut child = spawn(command.arg("status").arg(dir).stdout(Stdio::piped())).await?;
     drop(child.stdout.take());
     Ok(child.wait().await?)
 }
