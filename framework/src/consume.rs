@@ -35,6 +35,7 @@ mod finish;
 mod keep;
 pub(crate) mod parked;
 pub(crate) mod probation;
+pub(crate) mod replay_invalid;
 mod requests;
 mod room;
 mod unhandled;
@@ -152,7 +153,7 @@ impl Consume {
                 ended = self.ended.take(usize::MAX) => self.on_ended(ended)?,
                 Some(task) = self.tasks.ended() => task??,
                 requests = self.requests.take(usize::MAX), if self.may_ask() =>
-                    self.on_requests(requests)?,
+                    self.on_requests(requests).await?,
                 records = self.consumer.fetch(
                     self.limits.fetch_max.min(FETCH_MAX), self.limits.fetch_bytes_max,
                 ), if may_fetch => {

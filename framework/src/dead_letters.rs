@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::operator::{Act, Desk, OperatorError};
+use crate::operator::{Act, Desk, Fate, OperatorError};
 use crate::store::Wait;
 
 mod body;
@@ -81,6 +81,20 @@ pub struct Done {
     pub done: Vec<u64>,
     /// The numbers under which there was nothing (any more).
     pub missing: Vec<u64>,
+    /// For which it was not done, and why: of a replay of records that are no message, those that
+    /// are none still. They stay on their list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refused: Vec<Refused>,
+}
+
+/// A number for which nothing was done, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Refused {
+    /// The number.
+    pub number: u64,
+    /// Why.
+    pub reason: String,
 }
 
 impl DeadLetters {
@@ -195,17 +209,31 @@ const PAGE_LISTED: usize = 100;
 /// Has something done, in requests of a size that a service takes at once.
 pub(crate) async fn act(
     desk: &Desk,
+    numbers: Vec<u64>,
+    act: impl Fn(Vec<u64>) -> Act + Send,
+) -> Result<Done, OperatorError> {
+    act_in(desk, numbers, ACT_MAX, act).await
+}
+
+/// The same, with so many numbers in a request.
+async fn act_in(
+    desk: &Desk,
     mut numbers: Vec<u64>,
+    most: usize,
     act: impl Fn(Vec<u64>) -> Act + Send,
 ) -> Result<Done, OperatorError> {
     // The order of numbers is that of a lane; the same one twice would be missing once.
     numbers.sort_unstable();
     numbers.dedup();
     let mut came = Done::default();
-    for part in numbers.chunks(ACT_MAX) {
+    for part in numbers.chunks(most) {
         let answers = desk.operate.act(act(part.to_vec())).await?;
-        for (number, is_done) in part.iter().zip(answers) {
-            if is_done { &mut came.done } else { &mut came.missing }.push(*number);
+        for (&number, fate) in part.iter().zip(answers) {
+            match fate {
+                Fate::Done => came.done.push(number),
+                Fate::Missing => came.missing.push(number),
+                Fate::Refused(reason) => came.refused.push(Refused { number, reason }),
+            }
         }
     }
     Ok(came)

@@ -47,7 +47,7 @@ pub struct Limits {
     /// what is said in the log and in the service's state. It goes on waiting.
     pub holds_age_max: Duration,
     /// Records that are no message and are on the list of those (default 10,000). At the limit
-    /// nothing more is fetched, until an operator discards some.
+    /// nothing more is fetched, until an operator replays or discards some.
     pub invalid_max: u64,
     /// Messages of a type that no handler takes, stored until one does (default 10,000). At the
     /// limit nothing more is fetched, until a handler of the type is added, the app is told to

@@ -22,9 +22,26 @@ pub(crate) type Requests = Queue<Request>;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub(crate) act: Act,
-    /// For each number, once it is durable: whether it was done. `false`: there is no dead letter,
-    /// or no invalid message, of that number (any more).
-    pub(crate) reply: oneshot::Sender<Vec<bool>>,
+    /// For each number, once it is durable: what became of it.
+    pub(crate) reply: oneshot::Sender<Vec<Fate>>,
+}
+
+/// What became of what was asked for one number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was done.
+    Done,
+    /// There is nothing of that number (any more).
+    Missing,
+    /// It was not done, for this reason.
+    Refused(String),
+}
+
+impl Fate {
+    /// That of what was done, or was not there.
+    pub(crate) fn of(is_done: bool) -> Self {
+        if is_done { Fate::Done } else { Fate::Missing }
+    }
 }
 
 /// What is to be done, nearly always by the numbers of what was kept.
@@ -34,6 +51,8 @@ pub(crate) enum Act {
     Replay(Vec<u64>),
     /// Give dead letters up: those held behind them go on.
     Discard(Vec<u64>),
+    /// Decode records of the list of invalid messages again: those that are messages now leave it.
+    ReplayInvalid(Vec<u64>),
     /// Take records off the list of invalid messages.
     DiscardInvalid(Vec<u64>),
     /// Take messages off the list of those that no handler takes.
@@ -54,8 +73,8 @@ pub(crate) enum Act {
 /// order.
 #[async_trait]
 pub(crate) trait Operate: std::fmt::Debug + Send + Sync {
-    /// Does it; for each number, whether it was done.
-    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError>;
+    /// Does it; for each number, what became of it.
+    async fn act(&self, act: Act) -> Result<Vec<Fate>, OperatorError>;
 }
 
 /// An operator's question or request was not answered.
@@ -71,7 +90,8 @@ pub enum OperatorError {
         /// How many may wait.
         max: usize,
     },
-    /// Only a running service can do it: its broker may still have what is missing.
+    /// Only a running service can do it: its broker may still have what is missing, and its program
+    /// alone decodes a record.
     #[error("only a running service can do that: start it, and ask again")]
     NotRunning,
     /// It was asked for something that cannot be done. The text says what, and what to do.
@@ -105,7 +125,7 @@ impl OperatorError {
 
 #[async_trait]
 impl Operate for Requests {
-    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
+    async fn act(&self, act: Act) -> Result<Vec<Fate>, OperatorError> {
         let (reply, answer) = oneshot::channel();
         self.offer(Request { act, reply })
             .map_err(|full| OperatorError::Busy { max: full.limit })?;
@@ -127,8 +147,8 @@ mod tests {
         });
         let request = requests.take(1).await.remove(0);
         assert_eq!(request.act, Act::Replay(vec![7]));
-        request.reply.send(vec![true]).unwrap();
-        assert_eq!(asked.await.unwrap().unwrap(), [true]);
+        request.reply.send(vec![Fate::Done]).unwrap();
+        assert_eq!(asked.await.unwrap().unwrap(), [Fate::Done]);
 
         let waiting = tokio::spawn({
             let requests = requests.clone();

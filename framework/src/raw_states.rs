@@ -215,7 +215,7 @@ impl RawStates {
 
     async fn change(&self, set: StateSet) -> Result<bool, OperatorError> {
         let done = self.desk.operate.act(Act::SetState(Box::new(set))).await?;
-        Ok(done.first().copied().unwrap_or(false))
+        Ok(done.first() == Some(&crate::operator::Fate::Done))
     }
 
     async fn conflict(&self, set: &StateSet) -> Result<OperatorError, OperatorError> {

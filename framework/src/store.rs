@@ -45,7 +45,8 @@ pub use catalog::{Catalog, Found, RenamedType, Renames};
 pub use error::{CommitError, StoreError};
 pub(crate) use kept::UNHANDLED_NUMBERS;
 pub use kept::{
-    Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals, Unhandled, Wait,
+    Claim, Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals,
+    Unhandled, Wait,
 };
 pub use limits::LimitError;
 pub use schedule::Scheduled;
@@ -126,6 +127,16 @@ pub enum Subject {
     },
     /// A record that is no message is put on the list of those.
     Invalid(Box<InvalidMessage>),
+    /// The same, with the position that its sender gave it: that is settled. Refused (`NotPending`)
+    /// if it was before, or some of its handlers have begun.
+    InvalidOf {
+        /// The record.
+        message: Box<InvalidMessage>,
+        /// The position.
+        position: Position,
+        /// The sender's floor that the message carried.
+        floor: u64,
+    },
     /// The record of that number is taken off the list of those that are no message.
     InvalidDiscarded {
         /// Its number.
@@ -138,6 +149,23 @@ pub enum Subject {
     TimerCancelled {
         /// Its number.
         number: u64,
+    },
+    /// A record on the list of those that are no message is decoded now: it leaves the list, and its
+    /// message is kept for each handler that takes it, or until one does ([`Wait::Unhandled`]);
+    /// without any its position is settled. Refused (`NotPending`) if it is not listed (any more), or
+    /// one of these cannot be kept.
+    InvalidTaken {
+        /// Its number on the list.
+        number: u64,
+        /// The position of the message in it.
+        position: Position,
+        /// Whether that was settled with it: it refuses nothing then. The offset of a foreign one
+        /// always was.
+        was_settled: bool,
+        /// The sender's floor that the message carries.
+        floor: u64,
+        /// What is kept of it from here on, numbers rising; each has the message.
+        keeps: Vec<Keep>,
     },
     /// A message that was stored because no handler took it ([`Wait::Unhandled`]) is taken by these
     /// handlers from here on: it is kept for each of them, in its place. Refused (`NotPending`) if

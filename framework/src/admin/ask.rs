@@ -64,6 +64,7 @@ questions! {
     invalid::List,
     invalid::Count,
     invalid::Show,
+    invalid::Replay,
     invalid::Discard,
     unhandled::List,
     unhandled::Count,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::print::{Printed, note};
 use super::words::count;
 use super::{Came, Trouble};
-use crate::dead_letters::Done;
+use crate::dead_letters::{Done, Refused};
 
 /// What is done, in words.
 #[derive(Clone, Copy)]
@@ -45,16 +45,16 @@ pub(super) fn tell(
     } else {
         say(done, telling, printed);
     }
-    Ok(match (done.done.is_empty(), done.missing.is_empty()) {
-        (true, _) => Came::NothingMatched,
-        (false, true) => Came::Done,
-        (false, false) => Came::InPart,
+    Ok(match (done.done.is_empty(), done.missing.is_empty(), done.refused.is_empty()) {
+        (true, _, true) => Came::NothingMatched,
+        (false, true, true) => Came::Done,
+        _ => Came::InPart,
     })
 }
 
 fn say(done: &Done, telling: &Telling<'_>, printed: &mut Printed) {
     let (one, verb) = (telling.one, telling.verb);
-    if done.done.is_empty() && done.missing.is_empty() {
+    if done.done.is_empty() && done.missing.is_empty() && done.refused.is_empty() {
         note(&format!("no {one} matches"));
     }
     if !done.done.is_empty() {
@@ -65,5 +65,8 @@ fn say(done: &Done, telling: &Telling<'_>, printed: &mut Printed) {
     }
     for missing in &done.missing {
         note(&format!("there is no {one} {missing}"));
+    }
+    for Refused { number, reason } in &done.refused {
+        note(&format!("{one} {number} is left as it was: {reason}"));
     }
 }

@@ -35,7 +35,11 @@ impl Command for Args {
             Letters::Show { asked, numbers, of } => {
                 show::run(&asked, numbers, Kind::of(of), printed).await
             }
-            Letters::Replay { asked, chosen } => {
+            Letters::Replay { asked, chosen, invalid: true } => {
+                let ask = |which| invalid::Replay { which };
+                act(&asked, chosen, Act { kind: Kind::Invalid, verb: DECODE, ask }, printed).await
+            }
+            Letters::Replay { asked, chosen, invalid: false } => {
                 let ask = |which| dead_letters::Replay { which };
                 act(&asked, chosen, Act { kind: Kind::DeadLetters, verb: REPLAY, ask }, printed)
                     .await
@@ -130,6 +134,12 @@ const REPLAY: Verb = Verb {
     name: "replay",
     done: "handled again",
     later: "handled again at the service's next start",
+};
+const DECODE: Verb = Verb {
+    name: "replay",
+    done: "decoded, and off the list",
+    // Only a running service does it.
+    later: "decoded, and off the list",
 };
 const DISCARD: Verb = Verb { name: "discard", done: "discarded", later: "discarded" };
 

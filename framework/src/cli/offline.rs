@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::place::Place;
 use crate::clock::Clock;
 use crate::dead_letters::Components;
-use crate::operator::{Act, Desk, Operate, OperatorError};
+use crate::operator::{Act, Desk, Fate, Operate, OperatorError};
 use crate::store::sled::SledStore;
 use crate::store::{
     Batch, Catalog, CommitError, Entry, Keep, KeptMessage, OpenStore, Opened, Reader, Renames,
@@ -89,7 +89,7 @@ impl Offline {
             Act::Replay(numbers) => (numbers, true),
             Act::Discard(numbers) => (numbers, false),
             // Refused before.
-            Act::AcceptLost(_) => return Ok(Vec::new()),
+            Act::AcceptLost(_) | Act::ReplayInvalid(_) => return Ok(Vec::new()),
             Act::DiscardInvalid(numbers) => {
                 let discard = |&number: &u64| Some(Subject::InvalidDiscarded { number });
                 return Ok(numbers.iter().map(discard).collect());
@@ -140,8 +140,8 @@ fn subject(found: KeptMessage, is_replay: bool) -> Option<Subject> {
 
 #[async_trait]
 impl Operate for Offline {
-    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
-        if matches!(act, Act::AcceptLost(_)) {
+    async fn act(&self, act: Act) -> Result<Vec<Fate>, OperatorError> {
+        if matches!(act, Act::AcceptLost(_) | Act::ReplayInvalid(_)) {
             return Err(OperatorError::NotRunning);
         }
         let subjects = self.subjects(&act).await?;
@@ -150,7 +150,7 @@ impl Operate for Offline {
         *self.open.lock().unwrap_or_else(PoisonError::into_inner) = Some(open);
         let mut verdicts = verdicts?.into_iter();
         let is_done = |subject: &Option<Subject>| {
-            subject.is_some() && verdicts.next() == Some(Verdict::Applied)
+            Fate::of(subject.is_some() && verdicts.next() == Some(Verdict::Applied))
         };
         Ok(subjects.iter().map(is_done).collect())
     }

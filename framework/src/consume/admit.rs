@@ -114,11 +114,7 @@ impl Admit {
             Came::Other => return Admission::Other,
             Came::Full => return Admission::Full,
         }
-        let route = wiring.route(&envelope.topic, &envelope.type_name);
-        let handlers = match self.pending.remove(position) {
-            Some(pending) => wiring.numbers(&pending),
-            None => route.map_or_else(Vec::new, |route: &Route| route.handlers.clone()),
-        };
+        let handlers = self.left_to(envelope, wiring);
         if handlers.is_empty() {
             return Admission::NotMine;
         }
@@ -126,6 +122,49 @@ impl Admit {
         let progress = Progress { digest: envelope.digest, left, handlers: left, copies };
         self.in_progress.insert(position.clone(), progress);
         Admission::Start(handlers)
+    }
+
+    /// Decides the same for the message in a record that was on the list of those that are none. It
+    /// does not come into progress. Where its position was settled with it, or it is foreign and its
+    /// offset is done, the list alone says that it is new.
+    pub(crate) fn admit_listed(
+        &mut self,
+        envelope: &Envelope,
+        was_settled: bool,
+        wiring: &Wiring,
+    ) -> Admission {
+        let position = &envelope.position;
+        if !was_settled {
+            if let Some(progress) = self.in_progress.get(position) {
+                let is_other = progress.digest != envelope.digest;
+                return if is_other { Admission::Other } else { Admission::Duplicate };
+            }
+            match self.see(position, envelope.time_ms) {
+                Came::New => {}
+                Came::Before => return Admission::Duplicate,
+                Came::Other => return Admission::Other,
+                Came::Full => return Admission::Full,
+            }
+        }
+        match self.left_to(envelope, wiring) {
+            handlers if handlers.is_empty() => Admission::NotMine,
+            handlers => Admission::Start(handlers),
+        }
+    }
+
+    /// Whether a position is in progress, or was left half done before the start.
+    pub(crate) fn is_begun(&self, position: &Position) -> bool {
+        self.in_progress.contains_key(position) || self.pending.contains_key(position)
+    }
+
+    /// The handlers that are to handle a message that is new: those that are left of a position
+    /// that was half done before the start.
+    fn left_to(&mut self, envelope: &Envelope, wiring: &Wiring) -> Vec<usize> {
+        if let Some(pending) = self.pending.remove(&envelope.position) {
+            return wiring.numbers(&pending);
+        }
+        let route = wiring.route(&envelope.topic, &envelope.type_name);
+        route.map_or_else(Vec::new, |route: &Route| route.handlers.clone())
     }
 
     /// A further copy of a position whose outcome was refused and is in progress again; whether

@@ -13,7 +13,7 @@ use crate::committed::RecordRef;
 use crate::envelope::Envelope;
 use crate::failure::RunError;
 use crate::status::FullStream;
-use crate::store::{Entry, InvalidMessage, Subject};
+use crate::store::{Claim, Entry, InvalidMessage, Subject};
 use crate::stream::{Position, StreamId, check_key};
 
 /// How often records may be refused in a row.
@@ -69,7 +69,11 @@ impl Consume {
 
     /// The message in a record, with the key that its type gives it where the sender names none,
     /// or is none of ours.
-    fn envelope(&mut self, record: &Record, digest: &mut Vec<u8>) -> Result<Envelope, Invalid> {
+    pub(super) fn envelope(
+        &mut self,
+        record: &Record,
+        digest: &mut Vec<u8>,
+    ) -> Result<Envelope, Invalid> {
         let wiring = &self.wiring;
         let only_type = || wiring.only_type(&record.partition.topic);
         let mut envelope = self.decoder.decode(record, only_type)?;
@@ -114,24 +118,32 @@ impl Consume {
             %reason, "a record is no message: it is put on the list of those",
         );
         self.counts.count_invalid(1);
+        // What some handlers have begun is left to the others.
+        let trusted = trusted.filter(|one| {
+            !self.admit.is_begun(&one.position)
+                && self.admit.see(&one.position, one.time_ms) == Came::New
+        });
+        let is_other = matches!(reason, Invalid::Other { .. });
         let invalid = InvalidMessage {
             at_ms: self.clock.now_ms(),
-            record: position.to_string(),
+            partition: Arc::clone(partition),
+            offset: *offset,
             reason: reason.to_string(),
             key: record.key.as_deref().map(str::to_owned),
             headers: record.headers.as_bytes().clone(),
             body: record.body,
+            is_whole: true,
+            claim: if is_other { Claim::Other } else { Claim::Open },
         };
-        let invalid = Subject::Invalid(Box::new(invalid));
-        let came = trusted.as_ref().map(|one| self.admit.see(&one.position, one.time_ms));
-        let Some(envelope) = trusted.filter(|_| came == Some(Came::New)) else {
-            return self.queue(invalid, vec![reference], Ticket::Record);
+        let mut invalid = Box::new(invalid);
+        let Some(envelope) = trusted else {
+            return self.queue(Subject::Invalid(invalid), vec![reference], Ticket::Record);
         };
-        // Behind it: a crash in between lists the record twice, and loses nothing.
-        self.queue(invalid, Vec::new(), Ticket::Record)?;
+        invalid.claim = Claim::Settled;
         let (position, floor) = (envelope.position, envelope.context.floor);
         let ticket = Ticket::NotMine(position.clone(), envelope.time_ms);
-        self.queue(Subject::NotMine { position, floor }, vec![reference], ticket)
+        let message = invalid;
+        self.queue(Subject::InvalidOf { message, position, floor }, vec![reference], ticket)
     }
 
     /// A known position with another message: kept on the list, and an alarm.
@@ -289,12 +301,16 @@ impl Consume {
         Ok(self.work.push([Work::Outcome(Entry::of(subject, done), ticket)])?)
     }
 
-    fn enter_lanes(&mut self, envelope: Envelope, handlers: Vec<usize>) {
-        let route = self.wiring.route(&envelope.topic, &envelope.type_name);
-        let names = match route {
+    /// All handlers that a message's position has here, by their names.
+    pub(super) fn handlers_of(&self, envelope: &Envelope, handlers: &[usize]) -> Arc<[Arc<str>]> {
+        match self.wiring.route(&envelope.topic, &envelope.type_name) {
             Some(route) => Arc::clone(&route.names),
             None => handlers.iter().filter_map(|h| self.wiring.name(*h)).collect(),
-        };
+        }
+    }
+
+    fn enter_lanes(&mut self, envelope: Envelope, handlers: Vec<usize>) {
+        let names = self.handlers_of(&envelope, &handlers);
         let envelope = Arc::new(envelope);
         for handler in handlers {
             let is_suspect = self.is_suspect(&envelope.position, handler);

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, oneshot, watch};
 
 use super::lane::{Asked, Job, LaneId};
+use super::replay_invalid::Leaving;
 use crate::clock::{Clock, Stopwatch};
 use crate::committed::{Committed, RecordRef};
 use crate::due::Due;
@@ -82,7 +83,13 @@ fn weight(entry: &Entry) -> usize {
             let errors = keep.failure.iter().flat_map(|failure| &failure.errors).map(String::len);
             message.chain(errors).sum()
         }
-        Subject::Invalid(record) => record.headers.len() + record.body.len(),
+        Subject::Invalid(record) | Subject::InvalidOf { message: record, .. } => {
+            record.headers.len() + record.body.len()
+        }
+        Subject::InvalidTaken { keeps, .. } => {
+            let messages = keeps.iter().flat_map(|keep| &keep.message);
+            messages.map(|m| m.headers.as_bytes().len() + m.body.len()).sum()
+        }
         Subject::StateSet(set) => set.value.as_ref().map_or(0, |value| value.json.len()),
         _ => 0,
     };
@@ -121,6 +128,8 @@ pub(crate) struct Answer {
     pub(crate) index: usize,
     pub(crate) asked: Option<Asked>,
     pub(crate) is_replay: bool,
+    /// What leaves the list of records that are no message.
+    pub(crate) leaving: Option<Leaving>,
 }
 
 /// What became of an outcome.
@@ -292,6 +301,9 @@ impl Group {
                 (&job.envelope.position, job.envelope.time_ms)
             }
             Ticket::NotMine(position, time_ms) => (position, *time_ms),
+            Ticket::Asked(Answer { leaving: Some(Leaving { came: Some(came), .. }), .. }) => {
+                (&came.0, came.1)
+            }
             _ => return,
         };
         let Position::Stream(stream, _) = position else { return };

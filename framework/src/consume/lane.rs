@@ -156,6 +156,13 @@ impl Lanes {
         number
     }
 
+    /// A number for a delivery that the store is to keep: behind all that have one.
+    pub(crate) fn reserve(&mut self) -> u64 {
+        let number = self.next_number;
+        self.next_number = number.saturating_add(1);
+        number
+    }
+
     fn open(&mut self, key: Option<(usize, Key)>) -> LaneId {
         let id = self.free.pop().unwrap_or_else(|| {
             self.lanes.push(None);

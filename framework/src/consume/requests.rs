@@ -1,7 +1,7 @@
 //! What an operator asks: dead letters are replayed or discarded, states are set, timers are
 //! cancelled, once that is durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use tokio::sync::oneshot;
@@ -9,8 +9,9 @@ use tokio::sync::oneshot;
 use super::Consume;
 use super::commit::{Answer, Ticket};
 use super::lane::{Asked, Edit, LaneId};
+use super::replay_invalid::{Again, Leaving};
 use crate::failure::RunError;
-use crate::operator::{Act, Request, WAITING_MAX};
+use crate::operator::{Act, Fate, Request, WAITING_MAX};
 use crate::store::{Keep, Subject, Verdict, Wait};
 
 /// The requests that are on their way, by number; bounded by those that may wait.
@@ -18,49 +19,75 @@ use crate::store::{Keep, Subject, Verdict, Wait};
 pub(super) struct Open {
     next: u64,
     requests: BTreeMap<u64, Waiting>,
+    /// Records that are on their way off the list of those that are no message.
+    leaving: BTreeSet<u64>,
+}
+
+impl Open {
+    /// Whether a record is on its way off the list.
+    pub(super) fn leaves(&self, number: u64) -> bool {
+        self.leaving.contains(&number)
+    }
 }
 
 /// Whoever waits for what became of a request.
 #[derive(Debug)]
 struct Waiting {
-    reply: oneshot::Sender<Vec<bool>>,
-    done: Vec<bool>,
+    reply: oneshot::Sender<Vec<Fate>>,
+    fates: Vec<Fate>,
     left: usize,
 }
 
 impl Consume {
-    pub(super) fn on_requests(&mut self, requests: Vec<Request>) -> Result<(), RunError> {
-        requests.into_iter().try_for_each(|request| self.on_request(request))
+    pub(super) async fn on_requests(&mut self, requests: Vec<Request>) -> Result<(), RunError> {
+        for request in requests {
+            self.on_request(request).await?;
+        }
+        Ok(())
     }
 
-    fn on_request(&mut self, request: Request) -> Result<(), RunError> {
+    async fn on_request(&mut self, request: Request) -> Result<(), RunError> {
         let id = self.state.open.next;
         self.state.open.next += 1;
         let numbers = match &request.act {
             Act::Replay(numbers)
             | Act::Discard(numbers)
+            | Act::ReplayInvalid(numbers)
             | Act::DiscardInvalid(numbers)
             | Act::DiscardUnhandled(numbers)
             | Act::CancelTimers(numbers) => numbers.clone(),
             Act::AcceptLost(stream) => {
                 let left = usize::from(self.accept_lost(id, stream)?);
-                let waiting = Waiting { reply: request.reply, done: vec![false], left };
+                let waiting = Waiting { reply: request.reply, fates: vec![Fate::Missing], left };
                 self.state.open.requests.insert(id, waiting);
                 self.reply(id);
                 return Ok(());
             }
             Act::SetState(set) => {
-                let waiting = Waiting { reply: request.reply, done: vec![false], left: 1 };
+                let waiting = Waiting { reply: request.reply, fates: vec![Fate::Missing], left: 1 };
                 self.state.open.requests.insert(id, waiting);
                 return self.on_set(Edit { request: id, set: set.clone() });
             }
         };
-        let mut left = 0;
+        let (mut left, mut fates) = (0, vec![Fate::Missing; numbers.len()]);
         for (index, number) in numbers.iter().copied().enumerate() {
-            let answer = Answer { request: id, index, asked: None, is_replay: false };
+            let (asked, is_replay, leaving) = (None, false, None);
+            let answer = Answer { request: id, index, asked, is_replay, leaving };
             let (subject, answer) = match &request.act {
                 Act::AcceptLost(_) => continue,
-                Act::DiscardInvalid(_) => (Subject::InvalidDiscarded { number }, answer),
+                Act::ReplayInvalid(_) => match self.decode_again(number).await? {
+                    Again::Leaves(subject, leaving) => {
+                        (*subject, Answer { leaving: Some(leaving), ..answer })
+                    }
+                    Again::Stays(fate) => {
+                        fates.iter_mut().skip(index).take(1).for_each(|at| *at = fate.clone());
+                        continue;
+                    }
+                },
+                Act::DiscardInvalid(_) => {
+                    let leaving = Some(Leaving::of(number));
+                    (Subject::InvalidDiscarded { number }, Answer { leaving, ..answer })
+                }
                 Act::DiscardUnhandled(_) => (Subject::UnhandledDiscarded { number }, answer),
                 Act::CancelTimers(_) => (Subject::TimerCancelled { number }, answer),
                 Act::SetState(_) => continue,
@@ -75,9 +102,10 @@ impl Consume {
                 }
             };
             left += 1;
+            self.state.open.leaving.extend(answer.leaving.as_ref().map(|leaving| leaving.number));
             self.queue(subject, Vec::new(), Ticket::Asked(answer))?;
         }
-        let waiting = Waiting { reply: request.reply, done: vec![false; numbers.len()], left };
+        let waiting = Waiting { reply: request.reply, fates, left };
         self.state.open.requests.insert(id, waiting);
         self.reply(id);
         Ok(())
@@ -96,7 +124,7 @@ impl Consume {
             "an operator has taken the holes of a stream for lost: what comes of them later counts \
              as a copy",
         );
-        let answer = Answer { request, index: 0, asked: None, is_replay: false };
+        let answer = Answer { request, index: 0, asked: None, is_replay: false, leaving: None };
         let subject = Subject::HolesPassed { stream: Arc::clone(&stream), runs };
         self.queue(subject, Vec::new(), Ticket::Asked(answer))?;
         self.unpark(&stream)?;
@@ -126,7 +154,13 @@ impl Consume {
     }
 
     fn queue_edit(&mut self, lane: Option<LaneId>, edit: Edit) -> Result<(), RunError> {
-        let answer = Answer { request: edit.request, index: 0, asked: None, is_replay: false };
+        let answer = Answer {
+            request: edit.request,
+            index: 0,
+            asked: None,
+            is_replay: false,
+            leaving: None,
+        };
         self.queue(Subject::StateSet(edit.set), Vec::new(), Ticket::StateSet(lane, answer))
     }
 
@@ -155,12 +189,18 @@ impl Consume {
                 (true, false) => self.lanes.discarded(asked),
             }
         }
+        if let Some(leaving) = answer.leaving {
+            self.state.open.leaving.remove(&leaving.number);
+            if is_done {
+                self.enter_stored(leaving);
+            }
+        }
         // Whoever is told that it is done sees that there is more to do now.
         self.tell_live();
         if let Some(waiting) = self.state.open.requests.get_mut(&answer.request) {
             waiting.left -= 1;
-            if let Some(place) = waiting.done.get_mut(answer.index) {
-                *place = is_done;
+            if let Some(place) = waiting.fates.get_mut(answer.index) {
+                *place = Fate::of(is_done);
             }
         }
         self.reply(answer.request);
@@ -171,7 +211,7 @@ impl Consume {
             && let Some(waiting) = self.state.open.requests.remove(&id)
         {
             // Whoever asked may have gone; it is done all the same.
-            let _ = waiting.reply.send(waiting.done);
+            let _ = waiting.reply.send(waiting.fates);
         }
     }
 }

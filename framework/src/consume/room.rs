@@ -109,7 +109,7 @@ impl Consume {
                 target: "endwise::limits", service = &*self.wiring.service,
                 invalid = totals.invalid,
                 "so many records are no message that nothing more is fetched: look at them, mend \
-                 their sender, and discard them",
+                 their sender or the app, and replay or discard them",
             );
         }
         let unhandled = self.is_unhandled_full(totals);

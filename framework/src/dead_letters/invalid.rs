@@ -4,14 +4,28 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, Done, Filter, PAGE_LISTED, PAGE_MESSAGES, Page, Which, act};
+use super::{Body, Done, Filter, PAGE_LISTED, PAGE_MESSAGES, Page, Which, act, act_in};
 use crate::envelope::Headers;
 use crate::operator::{Act, Desk, OperatorError};
 use crate::store::InvalidMessage;
 
 /// The records that are no message: without a type, with attributes that cannot be read, or with
 /// a digest that does not fit. They are kept as they came; no handler sees them, and nothing waits
-/// for them. A clone is the same handle.
+/// for them. Once the program, or a limit, is mended, they are replayed. A clone is the same handle.
+///
+/// ```
+/// use framework::Service;
+/// use framework::dead_letters::Filter;
+///
+/// async fn mend(service: &Service) -> Result<(), framework::OperatorError> {
+///     let invalid = service.dead_letters().invalid();
+///     let done = invalid.replay(Filter::new().error("ce_type")).await?;
+///     for left in done.refused {
+///         println!("{} is no message still: {}", left.number, left.reason);
+///     }
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct InvalidMessages {
     pub(super) desk: Arc<Desk>,
@@ -21,11 +35,11 @@ pub struct InvalidMessages {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct InvalidEntry {
-    /// Its number, by which it is discarded.
+    /// Its number, by which it is replayed or discarded.
     pub number: u64,
     /// When it came, milliseconds since 1970.
     pub at_ms: u64,
-    /// Which record: topic, partition and offset, or the position that it claims.
+    /// Which record: topic, partition and offset.
     pub record: String,
     /// What is wrong with it.
     pub reason: String,
@@ -80,18 +94,42 @@ impl InvalidMessages {
         Ok(found.map(|(number, message)| InvalidDetail::of(number, &message)))
     }
 
+    /// Decodes them again, by number, or those that a filter lets through at this moment, as the
+    /// running program decodes what comes now. One that is a message leaves the list, in one commit
+    /// with what becomes of it:
+    ///
+    /// - it is stored for each handler that takes its type, and handled once: late for its key
+    ///   ([`Late`](crate::Late)), for later messages of the key have gone before it;
+    /// - if no handler takes its type, it goes on that [list](super::UnhandledMessages), or is
+    ///   settled, if the app ignores the type;
+    /// - if another copy of it was taken meanwhile, it has no further effect.
+    ///
+    /// One that is no message still stays, and is among those that were refused, with the reason.
+    /// So does one of which only a part is stored, since it was too long.
+    ///
+    /// Returns when it is durable that they will be handled, not when they were. Without a running
+    /// service there is nobody to decode them: [`OperatorError::NotRunning`].
+    pub async fn replay(&self, which: impl Into<Which> + Send) -> Result<Done, OperatorError> {
+        let numbers = self.chosen(which.into()).await?;
+        act_in(&self.desk, numbers, PAGE_MESSAGES, Act::ReplayInvalid).await
+    }
+
     /// Takes them off the list, for good: by number, or those that a filter lets through at this
     /// moment.
     pub async fn discard(&self, which: impl Into<Which> + Send) -> Result<Done, OperatorError> {
-        let numbers = match which.into() {
-            Which::Numbers(numbers) => numbers,
+        let numbers = self.chosen(which.into()).await?;
+        act(&self.desk, numbers, Act::DiscardInvalid).await
+    }
+
+    async fn chosen(&self, which: Which) -> Result<Vec<u64>, OperatorError> {
+        match which {
+            Which::Numbers(numbers) => Ok(numbers),
             Which::All(filter) => {
                 let most = filter.limit_or(usize::MAX);
                 let page = self.list(&filter.limit(most)).await?;
-                page.items.into_iter().map(|entry| entry.number).collect()
+                Ok(page.items.into_iter().map(|entry| entry.number).collect())
             }
-        };
-        act(&self.desk, numbers, Act::DiscardInvalid).await
+        }
     }
 }
 
@@ -104,11 +142,11 @@ fn admits(filter: &Filter, number: u64, message: &InvalidMessage) -> bool {
 
 impl InvalidEntry {
     fn of(number: u64, message: &InvalidMessage) -> Self {
-        let InvalidMessage { at_ms, record, reason, key, headers, body } = message;
+        let InvalidMessage { at_ms, reason, key, headers, body, .. } = message;
         InvalidEntry {
             number,
             at_ms: *at_ms,
-            record: record.clone(),
+            record: message.record(),
             reason: reason.clone(),
             key: key.clone(),
             bytes: (headers.len() + body.len()) as u64,

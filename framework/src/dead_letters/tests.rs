@@ -11,7 +11,7 @@ use crate::envelope::{Context, Envelope, Headers};
 use crate::operator::Operate;
 use crate::status::Reason;
 use crate::store::{
-    Failure, How, InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer,
+    Claim, Failure, How, InvalidMessage, Kept, KeptMessage, Reader, StoreError, StoredState, Timer,
     TimerId, Totals, Unhandled,
 };
 use crate::stream::{Key, PartitionId, Position};
@@ -93,18 +93,19 @@ impl Reader for Shelf {
 
 #[async_trait]
 impl Operate for Shelf {
-    async fn act(&self, act: Act) -> Result<Vec<bool>, OperatorError> {
+    async fn act(&self, act: Act) -> Result<Vec<Fate>, OperatorError> {
         self.asked.lock().unwrap().push(act.clone());
         let numbers = match act {
             Act::Replay(numbers)
             | Act::Discard(numbers)
+            | Act::ReplayInvalid(numbers)
             | Act::DiscardInvalid(numbers)
             | Act::DiscardUnhandled(numbers) => numbers,
             Act::AcceptLost(_) | Act::CancelTimers(_) | Act::SetState(_) => {
                 return Err(OperatorError::NotRunning);
             }
         };
-        Ok(numbers.into_iter().map(|number| number <= 40).collect())
+        Ok(numbers.into_iter().map(|number| Fate::of(number <= 40)).collect())
     }
 }
 
@@ -159,11 +160,19 @@ fn shelf() -> (Arc<Shelf>, DeadLetters) {
         let headers: Headers = [("a", "b")].into_iter().collect();
         let message = InvalidMessage {
             at_ms: number * 100,
-            record: format!("c/t.1/0@{number}"),
+            partition: Arc::new(PartitionId {
+                cluster: "c".into(),
+                topic: "t".into(),
+                incarnation: 1,
+                partition: 0,
+            }),
+            offset: number,
             reason: reason.into(),
             key: None,
             headers: headers.as_bytes().clone(),
             body: vec![0xff, 0x01].into(),
+            is_whole: true,
+            claim: Claim::Open,
         };
         (number, message)
     };

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use tokio::sync::watch;
 
-use super::{Act, Operate, OperatorError};
+use super::{Act, Fate, Operate, OperatorError};
 use crate::broker::Broker;
 use crate::broker::status::BrokerStatus;
 use crate::clock::Clock;
@@ -57,7 +57,7 @@ impl Desk {
     /// Takes the holes of a stream for lost; whether there is one of that name.
     pub(crate) async fn accept_lost(&self, stream: &str) -> Result<bool, OperatorError> {
         let done = self.operate.act(Act::AcceptLost(stream.to_owned())).await?;
-        Ok(done.first().copied().unwrap_or(false))
+        Ok(done.first() == Some(&Fate::Done))
     }
 }
 

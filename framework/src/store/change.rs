@@ -206,7 +206,7 @@ pub(super) fn decode(bytes: &[u8], mut each: impl FnMut(Change)) -> Result<(), D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::How;
+    use crate::store::{Claim, How};
     use crate::stream::Slot;
 
     fn one_of_each() -> Vec<Change> {
@@ -309,11 +309,19 @@ mod tests {
         };
         let invalid = InvalidMessage {
             at_ms: 15,
-            record: "charges/2@7".into(),
+            partition: Arc::new(PartitionId {
+                cluster: "c".into(),
+                topic: "charges".into(),
+                incarnation: 3,
+                partition: 2,
+            }),
+            offset: 7,
             reason: "it has no type".into(),
             key: None,
             headers: Bytes::new(),
             body: Bytes::from_static(b"?"),
+            is_whole: true,
+            claim: Claim::Open,
         };
         vec![
             Change::Kept(kept),

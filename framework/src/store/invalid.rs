@@ -8,8 +8,7 @@ use super::InvalidMessage;
 use super::limits::ROW_BYTES_MAX;
 use crate::envelope::{Headers, put_header};
 
-/// The most that is stored of the texts that say which record it is and what is wrong with it, and
-/// of its key.
+/// The most that is stored of the text that says what is wrong with it, and of its key.
 const TEXT_BYTES_MAX: usize = 4_096;
 
 /// The most that is stored of its headers; those that do not fit are left out.
@@ -50,8 +49,9 @@ impl Invalids {
 
 /// How many bytes of a record are stored, at most.
 pub(super) fn stored_bytes(message: &InvalidMessage) -> usize {
-    let InvalidMessage { record, reason, key, headers, body, .. } = message;
-    let bytes = record.len() + reason.len() + key.as_ref().map_or(0, String::len);
+    let InvalidMessage { partition, reason, key, headers, body, .. } = message;
+    let names = partition.cluster.len() + partition.topic.len();
+    let bytes = names + reason.len() + key.as_ref().map_or(0, String::len);
     (bytes + headers.len() + body.len()).min(ROW_BYTES_MAX)
 }
 
@@ -72,13 +72,14 @@ pub(super) fn stored(message: &InvalidMessage) -> InvalidMessage {
         ("headers", is_cut(headers.len(), message.headers.len())),
         ("body", is_cut(body.len(), message.body.len())),
     ];
+    let mut is_whole = message.is_whole;
     for (part, cut) in cuts {
         if let Some((stored, came)) = cut {
+            is_whole = false;
             reason.push_str(&format!(" (of its {part} {stored} of {came} bytes are stored)"));
         }
     }
-    let record = start(&message.record, TEXT_BYTES_MAX);
-    InvalidMessage { at_ms: message.at_ms, record, reason, key, headers, body }
+    InvalidMessage { key, reason, headers, body, is_whole, ..message.clone() }
 }
 
 /// The beginning of a text, of so many bytes at most.
@@ -107,10 +108,22 @@ fn first_headers(bytes: &Bytes) -> Bytes {
 mod tests {
     use super::*;
     use crate::store::form::encode;
+    use crate::stream::PartitionId;
 
     fn record(headers: Bytes, body: Bytes) -> InvalidMessage {
-        let (record, reason) = ("t/0@1".into(), "it has no type".into());
-        InvalidMessage { at_ms: 1, record, reason, key: Some("k".into()), headers, body }
+        let (cluster, topic) = ("c".into(), "t".into());
+        let partition = PartitionId { cluster, topic, incarnation: 1, partition: 0 };
+        InvalidMessage {
+            at_ms: 1,
+            partition: partition.into(),
+            offset: 1,
+            reason: "it has no type".into(),
+            key: Some("k".into()),
+            headers,
+            body,
+            is_whole: true,
+            claim: super::super::Claim::Open,
+        }
     }
 
     #[test]
@@ -126,7 +139,6 @@ mod tests {
         let headers: Headers =
             ["a", "b", "c", "d", "e"].map(|name| (name, &*value)).into_iter().collect();
         let long = InvalidMessage {
-            record: "r".repeat(9_000),
             reason: "é".repeat(9_000),
             key: Some("k".repeat(9_000)),
             ..record(headers.as_bytes().clone(), vec![b'x'; 3_000_000].into())
@@ -134,7 +146,7 @@ mod tests {
         let cut = stored(&long);
         assert!(encode(&cut).unwrap().len() < ROW_BYTES_MAX);
         assert_eq!(Headers::from_bytes(cut.headers.clone()).unwrap().iter().count(), 4);
-        assert!(cut.body.len() > 900_000);
+        assert!(cut.body.len() > 900_000 && !cut.is_whole);
         for part in ["key", "headers", "body"] {
             assert!(cut.reason.contains(&format!("of its {part} ")), "{}", cut.reason);
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::millis;
 use crate::envelope::Envelope;
-use crate::stream::{Key, Position};
+use crate::stream::{Key, PartitionId, Position};
 
 /// A delivery that the store keeps whole: one handler's, of one message. The broker's record of it
 /// may be gone.
@@ -192,8 +192,10 @@ pub struct KeptMessage {
 pub struct InvalidMessage {
     /// Milliseconds since 1970 when it came.
     pub at_ms: u64,
-    /// Which record: topic, partition and offset, or the position that it claims.
-    pub record: String,
+    /// The partition that it came from.
+    pub partition: Arc<PartitionId>,
+    /// Its offset there.
+    pub offset: u64,
     /// What is wrong with it.
     pub reason: String,
     /// The broker's key of it.
@@ -202,6 +204,29 @@ pub struct InvalidMessage {
     pub headers: Bytes,
     /// Its body.
     pub body: Bytes,
+    /// Whether all of it is stored. What is longer than a row is cut.
+    pub is_whole: bool,
+    /// What it is to the position that its sender gave it.
+    pub claim: Claim,
+}
+
+/// What a record that is no message is to the position that its sender gave it, if a service of
+/// Endwise sent it. The order of the variants is a stored format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Claim {
+    /// It has settled none. Whether what is in it is new, its stream says.
+    Open,
+    /// The position was settled with it: what is in it is new as long as it is listed.
+    Settled,
+    /// The position belongs to another message.
+    Other,
+}
+
+impl InvalidMessage {
+    /// Which record, in words: topic, partition and offset.
+    pub fn record(&self) -> String {
+        Position::Foreign(Arc::clone(&self.partition), self.offset).to_string()
+    }
 }
 
 /// Which timer: due time, then number.

@@ -191,7 +191,14 @@ fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
     match &entry.subject {
         Subject::Intake { from: Some((source, number)) } => check_source(source, *number)?,
         Subject::Kept(keep) => bytes += check_keep(keep)?,
-        Subject::Invalid(message) => bytes += stored_bytes(message),
+        Subject::Invalid(message) | Subject::InvalidOf { message, .. } => {
+            bytes += stored_bytes(message)
+        }
+        Subject::InvalidTaken { keeps, .. } => {
+            for keep in keeps {
+                bytes += ENTRY_BYTES + check_keep(keep)?;
+            }
+        }
         Subject::Taken { handlers, message: Some(message), .. } => {
             let stored = message.headers.as_bytes().len() + message.body.len();
             bytes += stored.saturating_mul(handlers.len());

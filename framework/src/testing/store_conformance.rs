@@ -117,7 +117,8 @@ macro_rules! store_conformance {
                 what_waits_is_cancelled_by_its_number_or_released_never_both;
             invalid:
                 a_record_that_is_no_message_is_listed_as_it_came
-                a_record_larger_than_a_row_is_cut_and_says_so;
+                a_record_larger_than_a_row_is_cut_and_says_so
+                a_record_that_is_a_message_now_leaves_the_list_as_its_deliveries_come;
             adopting:
                 the_catalog_comes_back
                 what_a_handler_left_undone_is_listed

@@ -111,6 +111,10 @@ async fn while_the_first_is_handled_another_digest_shows_it() -> anyhow::Result<
     gate.open();
     in_time(archive.settle()).await?;
     assert_eq!(mismatched(&archive).await?.len(), 1);
+    // It is no copy either, so a replay leaves it where it is.
+    let done = archive.dead_letters().invalid().replay(Filter::new()).await?;
+    assert!(done.refused[0].reason.contains("belongs to another message"), "{done:?}");
+    assert_eq!(mismatched(&archive).await?.len(), 1);
     assert_eq!(archive.service().counts().duplicates(), 1);
     assert_eq!(archive.state::<Notes>("k").await?.expect("notes").numbers, [0]);
     Ok(())

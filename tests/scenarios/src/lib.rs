@@ -30,6 +30,7 @@ mod a_stop_takes_in_what_was_called_before_it;
 mod a_stream_full_of_holes_waits_alone;
 mod a_value_comes_back_as_it_was;
 mod an_operator_changes_a_state_in_its_keys_turn;
+mod an_undecodable_record_is_replayed_once;
 mod commit_errors_lose_and_double_nothing;
 mod directories_that_do_not_fit_are_refused;
 mod errors_that_cannot_change_are_not_retried;

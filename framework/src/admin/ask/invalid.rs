@@ -73,6 +73,23 @@ impl Question for Show {
     }
 }
 
+/// Have records that are no message decoded again.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Replay {
+    pub(crate) which: Which,
+}
+
+#[async_trait]
+impl Question for Replay {
+    const ASK: &'static str = "replay_invalid_messages";
+    const ANSWER: &'static str = "done";
+    type Answer = Done;
+
+    async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {
+        invalid(desk).replay(self.which).await
+    }
+}
+
 /// Take records that are no message off their list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Discard {

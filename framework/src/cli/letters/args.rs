@@ -47,6 +47,10 @@ pub(super) enum Letters {
         asked: Asked,
         #[command(flatten)]
         chosen: Chosen,
+        /// Records that are no message, instead of dead letters: the running service decodes them
+        /// again
+        #[arg(long)]
+        invalid: bool,
     },
     /// Gives dead letters up for good; what is held behind them goes on
     #[command(after_help = "Example: endwise dead-letters discard endwise-data/bank 7\n         \

@@ -9,7 +9,9 @@ use super::super::change::{Change, Id, Place, Registered};
 use super::super::layers::{RowId, Table};
 use super::super::limits::{self, LimitError};
 use super::super::states::Memtable;
-use super::super::{Batch, Durable, Entry, StateSet, Subject, TimerId, UNHANDLED_NUMBERS, Verdict};
+use super::super::{
+    Batch, Durable, Entry, Keep, StateSet, Subject, TimerId, UNHANDLED_NUMBERS, Verdict,
+};
 use super::Tables;
 use crate::hash::FastMap;
 use crate::stream::{Key, PartitionId, Position, StreamId};
@@ -179,6 +181,8 @@ impl Tables {
         let place = match &entry.subject {
             Subject::Handled { position, .. }
             | Subject::NotMine { position, .. }
+            | Subject::InvalidOf { position, .. }
+            | Subject::InvalidTaken { position, .. }
             | Subject::Duplicate { position } => self.place(position),
             Subject::Kept(keep) => self.place(&keep.position),
             Subject::Intake { .. }
@@ -247,8 +251,12 @@ impl Tables {
             Subject::TimerCancelled { number } => {
                 self.timers.id(*number).is_some_and(|timer| plan.timers.contains_key(&timer))
             }
+            Subject::InvalidTaken { number, was_settled, keeps, .. } => {
+                let is_open = *was_settled || !is_settled;
+                self.invalid.contains(*number) && is_open && self.may_keep(place, keeps)
+            }
             // What some handlers have begun here is not another's.
-            Subject::NotMine { .. } => {
+            Subject::NotMine { .. } | Subject::InvalidOf { .. } => {
                 !is_settled && place.is_none_or(|place| self.inbox.pending(place).is_none())
             }
             Subject::Duplicate { .. } => is_settled,
@@ -275,6 +283,20 @@ impl Tables {
             Some(left) => self.names.id(handler).is_some_and(|id| left.contains(&id)),
             None => handlers.contains(handler),
         }
+    }
+
+    /// Whether all of a message's deliveries can be kept anew; none of it has begun, if there are
+    /// none.
+    fn may_keep(&self, place: Option<Place>, keeps: &[Keep]) -> bool {
+        let may = |keep: &Keep| {
+            keep.message.is_some()
+                && self.kept.is_free(keep.number)
+                && self.is_left(place, &keep.handler, &keep.handlers)
+        };
+        let is_begun = place.is_some_and(|place| self.inbox.pending(place).is_some());
+        keeps.is_sorted_by(|one, next| one.number < next.number)
+            && keeps.iter().all(may)
+            && (!keeps.is_empty() || !is_begun)
     }
 
     /// The version of a state as the batch has left it so far.

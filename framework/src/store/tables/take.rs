@@ -81,7 +81,24 @@ impl Tables {
                 let number = self.invalid.next;
                 self.just(Change::Invalid(number, invalid::stored(message)), plan)
             }
+            Subject::InvalidOf { message, position, floor } => {
+                let place = place.unwrap_or_else(|| self.place_of(position, plan));
+                self.see_floor(place, *floor, plan);
+                self.settle(place, plan);
+                let number = self.invalid.next;
+                self.just(Change::Invalid(number, invalid::stored(message)), plan)
+            }
             Subject::InvalidDiscarded { number } => self.just(Change::InvalidGone(*number), plan),
+            Subject::InvalidTaken { number, position, floor, keeps, .. } => {
+                let place = place.unwrap_or_else(|| self.place_of(position, plan));
+                self.see_floor(place, *floor, plan);
+                self.change(Change::InvalidGone(*number), plan);
+                keeps.iter().for_each(|keep| self.keep(keep, place, plan));
+                if keeps.is_empty() {
+                    self.settle(place, plan);
+                }
+                None
+            }
             Subject::TimerCancelled { number } => {
                 self.cancelled(*number, plan).and_then(|change| self.just(change, plan))
             }

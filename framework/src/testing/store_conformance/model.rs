@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::reading::pages;
 use super::*;
-use crate::store::{OutboxRow, Totals};
+use crate::store::{Keep, OutboxRow, Totals};
 
 mod check;
 mod kept;
@@ -94,7 +94,7 @@ impl Model {
             ),
             3 => accepted(),
             11 | 12 => self.keeping.entry(position, random),
-            13 => self.keeping.invalid_entry(random),
+            13 => self.keeping.invalid_entry(position, random),
             14 => self.waiting.entry(random),
             4 | 5 => handled_of(position, BOTH[random.below(2) as usize], &BOTH),
             _ => handled(position),
@@ -181,7 +181,10 @@ impl Model {
             About::InvalidDiscarded { number } => self.keeping.has_invalid(*number),
             // Their own claims say what becomes of them.
             About::StateSet(_) | About::TimerCancelled { .. } => false,
-            About::NotMine { position, .. } => {
+            About::InvalidTaken { number, position, keeps, .. } => {
+                self.keeping.has_invalid(*number) && self.may_keep(position, keeps)
+            }
+            About::NotMine { position, .. } | About::InvalidOf { position, .. } => {
                 !self.is_settled(position) && !self.pending.contains_key(position)
             }
             About::Duplicate { position } => self.is_settled(position),
@@ -211,6 +214,18 @@ impl Model {
     fn is_left(&self, position: &Position, handler: &Arc<str>) -> bool {
         let left = self.pending.get(position);
         !self.is_settled(position) && left.is_none_or(|left| left.contains(handler))
+    }
+
+    /// Whether the message in a record that was none can be kept.
+    fn may_keep(&self, position: &Position, keeps: &[Keep]) -> bool {
+        let (is_settled, left) = (self.is_settled(position), self.pending.get(position));
+        let may = |keep: &Keep| {
+            let is_left = left.is_none_or(|left| left.contains(&keep.handler));
+            self.keeping.is_free(keep.number) && is_left
+        };
+        (matches!(position, Position::Foreign(..)) || !is_settled)
+            && keeps.iter().all(may)
+            && (!keeps.is_empty() || left.is_none())
     }
 
     fn is_settled(&self, position: &Position) -> bool {
@@ -274,6 +289,20 @@ impl Model {
             }
             About::Invalid(message) => self.keeping.add_invalid(message),
             About::InvalidDiscarded { number } => self.keeping.remove_invalid(*number),
+            About::InvalidTaken { number, position, keeps, .. } => {
+                self.keeping.remove_invalid(*number);
+                for keep in keeps {
+                    self.handled(position, &keep.handler, &keep.handlers);
+                    self.keeping.set(keep, time_ms);
+                }
+                if keeps.is_empty() {
+                    self.settle(position);
+                }
+            }
+            About::InvalidOf { message, position, .. } => {
+                self.settle(position);
+                self.keeping.add_invalid(message);
+            }
             About::NotMine { position, .. } => self.settle(position),
             About::Intake { from: Some((source, number)) } => {
                 self.intake.insert(source.to_string(), number + 1);

@@ -108,6 +108,17 @@ async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
     let [number] = numbers(&listed)[..] else { panic!("{listed}") };
     let shown = tool(&["dead-letters", "show", "--invalid"], &dir, &[&number.to_string()]).await?;
     assert!(shown.out.contains("body, 2 bytes in hexadecimal\n  ff00\n"), "{shown:?}");
+    let replay = ["dead-letters", "replay", "--invalid"];
+    let left = tool(&replay, &dir, &["--all"]).await?;
+    let says = format!("invalid record {number} is left as it was: its body is no JSON");
+    assert_eq!((left.code, left.out.as_str()), (1, ""), "{left:?}");
+    assert!(left.err.starts_with(&says), "{left:?}");
+    let json = tool(&replay, &dir, &["--all", "--json"]).await?.json()?;
+    assert_eq!(json["refused"][0]["number"], number);
+    bank.stop().await?;
+    let ended = tool(&replay, &dir, &["--all"]).await?;
+    assert!(ended.code == 1 && ended.err.contains("start the service"), "{ended:?}");
+    bank = Bank::start(home.path()).await?;
     let refused = tool(&["dead-letters", "discard", "--invalid"], &dir, &[]).await?;
     assert_eq!(refused.code, 2, "{refused:?}");
     let done = tool(&["dead-letters", "discard", "--invalid"], &dir, &["--all"]).await?;

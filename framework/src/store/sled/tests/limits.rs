@@ -1,5 +1,7 @@
 //! What is within the store's limits fits into the base.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -15,8 +17,8 @@ use crate::store::limits::{
 };
 use crate::store::sled::chunk::STORED_VALUE_MAX;
 use crate::store::sled::{cold, table};
-use crate::store::{Failure, How, InvalidMessage, StoredState, Wait, invalid};
-use crate::stream::{KEY_BYTES_MAX as MESSAGE_KEY_BYTES_MAX, Key, Ranges};
+use crate::store::{Claim, Failure, How, InvalidMessage, StoredState, Wait, invalid};
+use crate::stream::{KEY_BYTES_MAX as MESSAGE_KEY_BYTES_MAX, Key, PartitionId, Ranges};
 
 #[test]
 fn rows_at_the_limits_fit_into_the_base() {
@@ -106,11 +108,19 @@ fn what_is_kept_at_the_limits_fits_into_the_base() {
     let part = |most: usize| "x".repeat(most);
     let record = InvalidMessage {
         at_ms: u64::MAX,
-        record: part(9_000),
+        partition: Arc::new(PartitionId {
+            cluster: part(250).into(),
+            topic: part(250).into(),
+            incarnation: u64::MAX,
+            partition: u32::MAX,
+        }),
+        offset: u64::MAX,
         reason: part(9_000),
         key: Some(part(9_000)),
         headers: Bytes::new(),
         body: vec![0; 3_000_000].into(),
+        is_whole: true,
+        claim: Claim::Open,
     };
     fits(Table::Invalid, &invalid::stored(&record));
 }

@@ -5,7 +5,9 @@ use crate::envelope::Envelope;
 use crate::store::{
     Failure, InvalidMessage, Keep, Kept, Totals, UNHANDLED_NUMBERS, Unhandled, Wait,
 };
-use crate::testing::store_conformance::invalid::{invalid, invalid_discarded, record};
+use crate::testing::store_conformance::invalid::{
+    invalid, invalid_discarded, invalid_of, invalid_taken, record,
+};
 use crate::testing::store_conformance::keeping::{
     discarded, envelope, failure, handled_kept, kept, same, unhandled, unhandled_discarded,
 };
@@ -108,9 +110,23 @@ impl Keeping {
     }
 
     /// An entry about a record that is no message.
-    pub(super) fn invalid_entry(&self, random: &mut Random) -> Entry {
-        match random.below(3) {
+    pub(super) fn invalid_entry(&mut self, position: Position, random: &mut Random) -> Entry {
+        match random.below(6) {
+            5 => invalid_of(record(random.below(99), text(random)), position),
             0 => invalid_discarded(random.below(self.last_invalid + 2)),
+            1 => {
+                let number = random.below(self.last_invalid + 2);
+                let handlers = &BOTH[random.below(3) as usize..];
+                // Behind all that were given, the odd one of a pair among them.
+                let first = (self.given | 1) + 1;
+                self.given += 4;
+                let keeps = (first..).zip(handlers).map(|(own, handler)| {
+                    let all = texts(handlers).into();
+                    self.keep(own, position.clone(), (*handler).into(), all, random)
+                });
+                let keeps = keeps.collect();
+                invalid_taken(number, position, keeps)
+            }
             _ => invalid(record(random.below(99), text(random))),
         }
     }
