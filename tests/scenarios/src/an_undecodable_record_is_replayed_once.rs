@@ -267,7 +267,7 @@ async fn of_a_position_that_comes_again_before_or_after_it_is_replayed() -> anyh
         let start = |most| Running::start(config(home.path(), most), [of_one_type()]);
         start(100).await?.stop().await?;
         publish(home.path(), vec![sent.clone(), sent.clone()]).await?;
-        let mut bank = start(100).await?;
+        let bank = start(100).await?;
         bank.settle().await?;
         bank.stop().await?;
         let replay = async |bank: &mut Running| -> anyhow::Result<()> {
@@ -283,7 +283,7 @@ async fn of_a_position_that_comes_again_before_or_after_it_is_replayed() -> anyh
         replay(&mut bank).await?;
         bank.stop().await?;
         publish(home.path(), vec![sent.clone()]).await?;
-        let mut bank = start(1_000).await?;
+        let bank = start(1_000).await?;
         bank.settle().await?;
         assert_eq!(history_of(&bank, &"a".repeat(100)).await?, [3], "{copy_comes_first}");
         bank.stop().await?;
