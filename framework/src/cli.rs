@@ -28,6 +28,7 @@ mod offline;
 mod place;
 mod print;
 mod table;
+mod turn;
 mod way;
 mod words;
 

@@ -11,12 +11,17 @@ use std::path::{Path, PathBuf};
 
 mod error;
 mod format;
+mod holder;
+mod lock;
 mod private;
 #[cfg(test)]
 mod tests;
 
 pub use error::DirectoryError;
 use error::io;
+pub use holder::Holder;
+pub(crate) use lock::Patience;
+use lock::{Lock, Refused};
 pub(crate) use private::{FILE_MODE, tighten_all};
 
 /// A larger file is no `FORMAT`.
@@ -26,8 +31,7 @@ const FORMAT_BYTES_MAX: u64 = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
-    /// The directory. Closing it gives the lock back.
-    _lock: File,
+    lock: Lock,
     /// `FORMAT`, once there is one.
     format: Option<Opened>,
 }
@@ -42,22 +46,22 @@ struct Opened {
 
 impl Directory {
     /// Makes the directory if need be, locks it, and takes from others what they may do with the
-    /// files in it.
-    pub(crate) fn lock(path: PathBuf) -> Result<Self, DirectoryError> {
+    /// files in it. Blocks while somebody has it open who may be about to close it.
+    pub(crate) fn lock(path: PathBuf, patience: Patience) -> Result<Self, DirectoryError> {
         make(&path)?;
-        let lock = File::open(&path).map_err(|source| io("open", &path, source))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(DirectoryError::Locked { dir: path }),
-            Err(TryLockError::Error(source)) => return Err(io("lock", &path, source)),
-        }
+        let opened = File::open(&path).map_err(|source| io("open", &path, source))?;
+        let lock = match Lock::take(opened, &path, patience) {
+            Ok(lock) => lock,
+            Err(Refused::By(by)) => return Err(DirectoryError::Locked { dir: path, by }),
+            Err(Refused::Io(source)) => return Err(io("lock", &path, source)),
+        };
         private::tighten(&path);
         let format = Opened::find(path.join("FORMAT"))?;
-        let directory = Directory { path, _lock: lock, format };
+        let directory = Directory { path, lock, format };
         // It may have been moved away between the two.
         let found = fs::metadata(&directory.path);
         let found = found.map_err(|source| io("read", &directory.path, source))?;
-        let held = directory._lock.metadata();
+        let held = directory.lock.metadata();
         let held = held.map_err(|source| io("read", &directory.path, source))?;
         if id(&held) != id(&found) {
             return Err(DirectoryError::Replaced { file: directory.path });
@@ -65,10 +69,11 @@ impl Directory {
         Ok(directory)
     }
 
-    /// Whether somebody has a directory open at this moment; not so if it cannot be opened.
-    pub(crate) fn is_locked(path: &Path) -> bool {
-        let tried = File::open(path).map(|dir| dir.try_lock_shared());
-        matches!(tried, Ok(Err(TryLockError::WouldBlock)))
+    /// Who has a directory open at this moment; nobody if it cannot be opened.
+    pub(crate) fn holder(path: &Path) -> Option<Holder> {
+        let dir = File::open(path).ok()?;
+        let id = id(&dir.metadata().ok()?);
+        matches!(dir.try_lock_shared(), Err(TryLockError::WouldBlock)).then(|| Holder::of(id))
     }
 
     /// Where it is.

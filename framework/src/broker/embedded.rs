@@ -44,6 +44,7 @@ use tokio::sync::watch;
 use super::status::BrokerStatus;
 use super::{Broker, BrokerError, Consumer, Publisher, Span, Standing, Subscription};
 use crate::clock::Clock;
+use crate::directory::Patience;
 use crate::journal::{Disk, RealDisk};
 use crate::stream::PartitionId;
 
@@ -85,7 +86,8 @@ pub struct EmbeddedBroker {
 
 impl EmbeddedBroker {
     /// Opens the broker in `dir`, which is made if it does not exist. Blocks: all live segments are
-    /// read and checked.
+    /// read and checked; somebody who has the directory open, and may be closing it, is waited for,
+    /// up to ten seconds.
     ///
     /// Errors, with nothing changed on disk: the directory is
     /// [locked](crate::directory::DirectoryError::Locked), has another
@@ -100,7 +102,17 @@ impl EmbeddedBroker {
         dir: PathBuf,
         options: EmbeddedOptions,
     ) -> Result<Self, BrokerError> {
-        let writer = recovery::open(disk, dir, options)?;
+        let writer = recovery::open(disk, dir, options, Patience::Some)?;
+        Ok(EmbeddedBroker { handle: Arc::new(Handle::start(writer)?) })
+    }
+
+    /// Opens it only if nobody has it open at that moment.
+    #[cfg(any(test, feature = "cli"))]
+    pub(crate) fn open_at_once(
+        dir: PathBuf,
+        options: EmbeddedOptions,
+    ) -> Result<Self, EmbeddedError> {
+        let writer = recovery::open(RealDisk, dir, options, Patience::None)?;
         Ok(EmbeddedBroker { handle: Arc::new(Handle::start(writer)?) })
     }
 

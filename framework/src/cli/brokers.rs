@@ -5,11 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::Trouble;
 use super::place::{Place, services};
+use super::turn::Turn;
 use super::way::Way;
 use crate::admin::ask;
-use crate::broker::embedded::{EmbeddedBroker, EmbeddedOptions};
+use crate::broker::Broker;
+use crate::broker::embedded::{EmbeddedBroker, EmbeddedError, EmbeddedOptions};
 use crate::broker::status::BrokerStatus;
-use crate::broker::{Broker, BrokerError};
+use crate::directory::DirectoryError;
 use crate::tasks::blocking;
 
 /// The embedded broker of a data directory.
@@ -49,26 +51,33 @@ impl BrokerPlace {
 
     /// To a service that runs on it, or, if none does, into its data.
     pub(super) async fn open(&self) -> Result<BrokerWay, Trouble> {
-        for place in &self.services {
-            if let Some(way) = Way::to_running(place).await? {
-                return Ok(BrokerWay::Running(way));
+        let mut turn = Turn::default();
+        loop {
+            for place in &self.services {
+                if let Some(way) = Way::to_running(place).await? {
+                    return Ok(BrokerWay::Running(way));
+                }
             }
-        }
-        let dir = self.dir.clone();
-        // What is set for it is not known here: nothing is let go of that it may be set to keep.
-        let options = EmbeddedOptions {
-            disk_bytes_max: u64::MAX,
-            unregistered_bytes_max: u64::MAX,
-            ..EmbeddedOptions::default()
-        };
-        let open = move || EmbeddedBroker::open(dir, options);
-        match blocking(open).await.map_err(Trouble::failed)? {
-            Ok(broker) => Ok(BrokerWay::Offline(broker)),
-            Err(error) => Err(self.closed(&error)),
+            let dir = self.dir.clone();
+            // What is set for it is not known here: nothing is let go of that it may be set to
+            // keep.
+            let options = EmbeddedOptions {
+                disk_bytes_max: u64::MAX,
+                unregistered_bytes_max: u64::MAX,
+                ..EmbeddedOptions::default()
+            };
+            let open = move || EmbeddedBroker::open_at_once(dir, options);
+            match blocking(open).await.map_err(Trouble::failed)? {
+                Ok(broker) => return Ok(BrokerWay::Offline(broker)),
+                Err(EmbeddedError::Directory(DirectoryError::Locked { by, .. })) => {
+                    turn.next(&self.dir, &by, "has no service beside it that answers").await?;
+                }
+                Err(error) => return Err(self.closed(&error)),
+            }
         }
     }
 
-    fn closed(&self, error: &BrokerError) -> Trouble {
+    fn closed(&self, error: &EmbeddedError) -> Trouble {
         let mut text = error.to_string();
         let mut source = std::error::Error::source(error);
         while let Some(error) = source {

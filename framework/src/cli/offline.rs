@@ -37,9 +37,9 @@ impl std::fmt::Debug for Open {
     }
 }
 
-/// Opens the store of a service that does not run.
+/// Opens the store of a service that does not run, without waiting for who has it open.
 pub(super) async fn open(place: &Place) -> Result<(Arc<Desk>, Arc<Offline>), StoreError> {
-    let store = Box::new(SledStore::new(&place.dir));
+    let store = Box::new(SledStore::new(&place.dir).at_once());
     let Opened { store, reader, found, .. } = store.open(Arc::clone(&place.service)).await?;
     Ok(desk(Arc::clone(&place.service), store, reader, found.catalog))
 }

@@ -39,7 +39,9 @@ impl Command for Args {
         match (&status, self.asked.json) {
             (_, true) => printed.json(&Json { broker: status })?,
             (Some(status), false) => print(status, is_running, printed),
-            (None, false) => note("the service runs on a broker that does not tell: ask its tools"),
+            (None, false) => note(
+                "the broker does not tell: the service is stopping, or the broker has tools of its own",
+            ),
         }
         Ok(if has_topics { Came::Done } else { Came::NothingMatched })
     }

@@ -11,6 +11,7 @@ use tokio::net::UnixStream;
 use super::offline::{self, Offline};
 use super::place::{Place, services};
 use super::print::error;
+use super::turn::Turn;
 use super::{Came, Trouble};
 use crate::admin::{self, Question};
 use crate::clock::Clock;
@@ -30,20 +31,20 @@ pub(super) enum Way {
 }
 
 impl Way {
-    /// To the service that runs there, or into its store.
+    /// To the service that runs there, or into its store. Whoever opens it is to close it soon:
+    /// a start waits for that.
     pub(super) async fn open(place: &Place) -> Result<Way, Trouble> {
-        let why = match connect(place).await? {
-            Ok(way) => return Ok(way),
-            Err(why) => why,
-        };
-        match offline::open(place).await {
-            Ok((desk, offline)) => Ok(Way::Offline(desk, offline)),
-            Err(StoreError::Locked { .. }) => Err(Trouble::Failed(format!(
-                "the store in {} is in use, and its process {why}: the service may be starting or \
-                 ending (try again), or its log says why it has no admin socket",
-                place.dir.display()
-            ))),
-            Err(error) => Err(Trouble::failed(error)),
+        let mut turn = Turn::default();
+        loop {
+            let why = match connect(place).await? {
+                Ok(way) => return Ok(way),
+                Err(why) => why,
+            };
+            match offline::open(place).await {
+                Ok((desk, offline)) => return Ok(Way::Offline(desk, offline)),
+                Err(StoreError::Locked { by, .. }) => turn.next(&place.dir, &by, &why).await?,
+                Err(error) => return Err(Trouble::failed(error)),
+            }
         }
     }
 

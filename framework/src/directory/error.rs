@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use super::Holder;
+
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -17,15 +19,13 @@ pub enum DirectoryError {
         #[source]
         source: std::io::Error,
     },
-    /// This process or another one has the directory open.
-    #[error(
-        "the directory {} is in use by another process or another part of this one; stop that \
-         first, or choose another directory",
-        dir.display()
-    )]
+    /// Somebody has the directory open, and has not closed it within ten seconds.
+    #[error("the directory {} is in use by {by}: {}", dir.display(), by.remedy())]
     Locked {
         /// The directory.
         dir: PathBuf,
+        /// Who.
+        by: Holder,
     },
     /// The `FORMAT` file names a format that this version does not read.
     #[error(

@@ -7,7 +7,7 @@ use super::*;
 const KIND: &str = "endwise test, format 2";
 
 fn made(path: &Path) -> Directory {
-    let mut directory = Directory::lock(path.to_owned()).unwrap();
+    let mut directory = Directory::lock(path.to_owned(), Patience::None).unwrap();
     if directory.format(KIND).unwrap().is_none() {
         directory.write_format(KIND, "a line").unwrap();
     }
@@ -23,18 +23,30 @@ fn it_is_locked_whatever_is_removed_from_it() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("data");
     let directory = made(&path);
-    let is_locked = || match Directory::lock(path.clone()) {
-        Err(DirectoryError::Locked { dir }) => dir == path,
+    let is_locked = || match Directory::lock(path.clone(), Patience::None) {
+        Err(DirectoryError::Locked { dir, by: Holder::ThisProcess }) => dir == path,
         _ => false,
     };
-    assert!(is_locked() && Directory::is_locked(&path));
+    assert!(is_locked() && Directory::holder(&path) == Some(Holder::ThisProcess));
     for entry in fs::read_dir(&path).unwrap() {
         fs::remove_file(entry.unwrap().path()).unwrap();
     }
     assert!(is_locked());
     drop(directory);
-    assert!(!Directory::is_locked(&path) && !Directory::is_locked(&home.path().join("none")));
-    assert!(Directory::lock(path.clone()).is_ok());
+    assert!([&path, &home.path().join("none")].iter().all(|dir| Directory::holder(dir).is_none()));
+    assert!(Directory::lock(path.clone(), Patience::None).is_ok());
+}
+
+#[test]
+fn who_comes_while_it_is_closing_gets_it() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("data");
+    let directory = made(&path);
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| Directory::lock(path.clone(), Patience::Some));
+        drop(directory);
+        assert!(next.join().unwrap().is_ok());
+    });
 }
 
 #[test]
@@ -69,7 +81,7 @@ fn a_link_is_not_followed() {
     let (format, other) = (path.join("FORMAT"), home.path().join("other"));
     fs::rename(&format, &other).unwrap();
     symlink(&other, &format).unwrap();
-    let error = Directory::lock(path.clone()).unwrap_err();
+    let error = Directory::lock(path.clone(), Patience::None).unwrap_err();
     assert!(matches!(error, DirectoryError::Link { .. }), "{error}");
 
     fs::remove_file(&format).unwrap();
@@ -105,6 +117,6 @@ fn what_is_made_and_what_was_there_is_the_owners_alone() {
     fs::create_dir(&strange).unwrap();
     fs::set_permissions(&strange, fs::Permissions::from_mode(0o755)).unwrap();
     fs::write(strange.join("notes"), "").unwrap();
-    drop(Directory::lock(strange.clone()).unwrap());
+    drop(Directory::lock(strange.clone(), Patience::None).unwrap());
     assert_eq!(mode(&strange), 0o755, "a directory with somebody's files is his");
 }

@@ -80,8 +80,8 @@ fn open_broker(
 
 /// The error of the first directory that somebody has open, the broker's first.
 fn in_use(broker: &Path, data: &Path, names: &[Arc<str>]) -> Option<RunError> {
-    if Directory::is_locked(broker) {
-        let error = DirectoryError::Locked { dir: broker.to_owned() };
+    if let Some(by) = Directory::holder(broker) {
+        let error = DirectoryError::Locked { dir: broker.to_owned(), by };
         return Some(BrokerError::from(EmbeddedError::from(error)).into());
     }
     in_use_of(data, names)
@@ -89,8 +89,9 @@ fn in_use(broker: &Path, data: &Path, names: &[Arc<str>]) -> Option<RunError> {
 
 /// The error of the first directory of a service that somebody has open.
 fn in_use_of(data: &Path, names: &[Arc<str>]) -> Option<RunError> {
-    let dir = names.iter().map(|name| data.join(&**name)).find(|dir| Directory::is_locked(dir))?;
-    Some(StoreError::Locked { place: dir.display().to_string().into() }.into())
+    let mut dirs = names.iter().map(|name| data.join(&**name));
+    let (dir, by) = dirs.find_map(|dir| Directory::holder(&dir).map(|by| (dir, by)))?;
+    Some(StoreError::Locked { place: dir.display().to_string().into(), by }.into())
 }
 
 async fn advance(mut fit: Fit) -> Result<Fit, RunError> {

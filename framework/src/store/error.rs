@@ -3,16 +3,19 @@
 use std::sync::Arc;
 
 use super::LimitError;
+use crate::directory::Holder;
 
 /// Why a store cannot be opened, read or written.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// Another process has it open.
-    #[error("the store {place} is in use by another process: stop that one first")]
+    /// Somebody has it open, and has not closed it within ten seconds.
+    #[error("the store {place} is in use by {by}: {}", by.remedy())]
     Locked {
         /// Where.
         place: Arc<str>,
+        /// Who.
+        by: Holder,
     },
     /// Its service has ended, and nothing is read any more.
     #[error("the store is closed: its service has ended")]

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 
 use super::reader::TablesReader;
 use super::{OpenStore, Opened, StoreError};
+use crate::directory::Patience;
 use crate::tasks::blocking;
 
 mod base;
@@ -76,7 +77,8 @@ impl Default for SledOptions {
     }
 }
 
-/// A store in a directory, on this machine's disk. One process has it open at a time.
+/// A store in a directory, on this machine's disk. One process has it open at a time; an opening
+/// waits up to ten seconds for another one that is closing it.
 ///
 /// ```no_run
 /// use framework::prelude::*;
@@ -93,6 +95,7 @@ pub struct SledStore {
     dir: PathBuf,
     options: SledOptions,
     epoch: Epoch,
+    patience: Patience,
 }
 
 /// What becomes of the epoch of a store that is opened.
@@ -108,7 +111,20 @@ pub(crate) enum Epoch {
 impl SledStore {
     /// The store in that directory; made when it is first opened.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        SledStore { dir: dir.into(), options: SledOptions::default(), epoch: Epoch::Same }
+        SledStore {
+            dir: dir.into(),
+            options: SledOptions::default(),
+            epoch: Epoch::Same,
+            patience: Patience::Some,
+        }
+    }
+
+    /// The same, opened only if nobody has it open at that moment.
+    #[cfg(any(test, feature = "cli"))]
+    #[must_use]
+    pub(crate) fn at_once(mut self) -> Self {
+        self.patience = Patience::None;
+        self
     }
 
     /// The same with what becomes of its epoch.
@@ -129,8 +145,9 @@ impl SledStore {
 #[async_trait]
 impl OpenStore for SledStore {
     async fn open(self: Box<Self>, service: Arc<str>) -> Result<Opened, StoreError> {
-        let directory = Some(self.dir.clone());
-        let opening = blocking(move || open::open(self.dir, self.options, self.epoch, service));
+        let SledStore { dir, options, epoch, patience } = *self;
+        let directory = Some(dir.clone());
+        let opening = blocking(move || open::open(dir, options, epoch, patience, service));
         let store = opening.await.map_err(StoreError::failed)??;
         let found = store.tables.found();
         let cold: Arc<Base> = Arc::new(store.base.clone());

@@ -51,6 +51,21 @@ async fn a_store_is_closed_whoever_has_a_handle() -> anyhow::Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_start_waits_for_the_end_of_one_that_was_dropped() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    for round in 1..=5 {
+        let running = Running::start(home.path(), [app()]).await?;
+        running.service("bank").unwrap().producer().send(deposit_of("a", round)).await?;
+        drop(running);
+    }
+    let running = Running::start(home.path(), [app()]).await?;
+    running.settle().await?;
+    let account = running.service("bank").unwrap().state::<Account>("a").await?;
+    assert_eq!(account.unwrap().history, [1, 2, 3, 4, 5]);
+    Ok(running.stop().await?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stop_can_be_waited_for_by_several() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
     let running = Running::start(home.path(), [app()]).await?;

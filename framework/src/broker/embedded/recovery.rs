@@ -15,7 +15,7 @@ use super::shared::{Shared, State, Written};
 use super::snapshot::Snapshot;
 use super::topics::Partition;
 use super::writer::Writer;
-use crate::directory::Directory;
+use crate::directory::{Directory, Patience};
 use crate::journal::{Disk, FROM_FIRST_LIVE, Frame, Journal, JournalError, Options, Place};
 
 /// First line of `FORMAT`. A new format gets a new number; old ones are never given away again.
@@ -44,9 +44,10 @@ pub(super) fn open<D: Disk>(
     disk: D,
     dir: PathBuf,
     options: EmbeddedOptions,
+    patience: Patience,
 ) -> Result<Writer<D>, EmbeddedError> {
     options.check()?;
-    let mut directory = Directory::lock(dir)?;
+    let mut directory = Directory::lock(dir, patience)?;
     let journal_options = |store| {
         let mut journal = Options::new(store, options.random("opening"));
         journal.segment_bytes = options.segment_bytes;

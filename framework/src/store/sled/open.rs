@@ -12,7 +12,7 @@ use super::committer::OpenSled;
 use super::{Epoch, SledOptions, redo, table};
 #[cfg(feature = "cli")]
 use crate::directory;
-use crate::directory::{Directory, DirectoryError};
+use crate::directory::{Directory, DirectoryError, Patience};
 use crate::journal::{Journal, JournalError, Options, RealDisk};
 use crate::random;
 use crate::store::tables::{Identity, Tables};
@@ -33,9 +33,10 @@ pub(super) fn open(
     dir: PathBuf,
     options: SledOptions,
     epoch: Epoch,
+    patience: Patience,
     service: Arc<str>,
 ) -> Result<OpenSled, StoreError> {
-    let mut directory = Directory::lock(dir).map_err(refused)?;
+    let mut directory = Directory::lock(dir, patience).map_err(refused)?;
     let format = directory.format(FORMAT).map_err(refused)?;
     let identity = match (format, epoch) {
         (Some(text), Epoch::Same) => identity(&directory, &text, &service)?,
@@ -208,8 +209,8 @@ fn identity(directory: &Directory, text: &str, service: &Arc<str>) -> Result<Ide
 
 fn refused(error: DirectoryError) -> StoreError {
     match error {
-        DirectoryError::Locked { dir } => {
-            StoreError::Locked { place: dir.display().to_string().into() }
+        DirectoryError::Locked { dir, by } => {
+            StoreError::Locked { place: dir.display().to_string().into(), by }
         }
         DirectoryError::Format { file, found, reads } => StoreError::Refused {
             place: file.display().to_string().into(),

@@ -252,7 +252,7 @@ pub(crate) async fn a_second_opening_is_treated_as_declared(subject: Subject) {
     first.one(handled(at(1))).await;
     let second = subject.open_as(catalog(), Renames::default()).await;
     match (second, subject.features.second_opening) {
-        (Err(StoreError::Locked { place }), SecondOpening::Locked) => {
+        (Err(StoreError::Locked { place, .. }), SecondOpening::Locked) => {
             assert!(!place.is_empty());
             assert_eq!(first.one(handled(at(2))).await, Verdict::Applied);
         }

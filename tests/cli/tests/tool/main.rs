@@ -9,6 +9,8 @@ mod states;
 mod timers;
 #[cfg(test)]
 mod topics;
+#[cfg(test)]
+mod turns;
 
 use std::path::Path;
 

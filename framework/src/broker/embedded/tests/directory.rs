@@ -5,7 +5,7 @@ use crate::broker::{Broker, BrokerError};
 use crate::testing::broker_conformance::{fetch, publications, publish, subscription};
 
 fn refusal(dir: &std::path::Path, options: EmbeddedOptions) -> String {
-    EmbeddedBroker::open(dir, options).unwrap_err().to_string()
+    EmbeddedBroker::open_at_once(dir.to_owned(), options).unwrap_err().to_string()
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ pub(super) fn small(dir: &Path) -> SledStore {
         seed: 5,
         ..SledOptions::default()
     };
-    SledStore::new(dir).options(options)
+    SledStore::new(dir).options(options).at_once()
 }
 
 /// A subject in that directory.

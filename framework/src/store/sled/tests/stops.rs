@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::cuts::copy;
+use crate::directory::Patience;
 use crate::store::sled::committer::OpenSled;
 use crate::store::sled::{Epoch, SledOptions, SledStore, open, table};
 use crate::store::{Batch, Catalog, CommitError, Renames, Store};
@@ -31,7 +32,8 @@ fn subject(dir: &Path) -> Subject {
 
 /// Opens the store itself, so that its brake can be reached.
 pub(super) async fn open_sled(dir: &Path, options: SledOptions) -> OpenSled {
-    let mut store = open::open(dir.to_owned(), options, Epoch::Same, "shop".into()).unwrap();
+    let mut store =
+        open::open(dir.to_owned(), options, Epoch::Same, Patience::None, "shop".into()).unwrap();
     store.adopt(catalog(), Renames::default()).await.unwrap();
     store
 }
