@@ -27,6 +27,7 @@ mod lists;
 mod offline;
 mod place;
 mod print;
+mod sources;
 mod table;
 mod turn;
 mod way;
@@ -75,6 +76,9 @@ commands! {
     /// Messages that wait for their time: look at them, cancel them
     #[command(after_help = "Example: endwise timers list endwise-data/bank")]
     Timers(timers::Args),
+    /// Who sends numbered messages into a service: list them, retire one
+    #[command(after_help = "Example: endwise sources list endwise-data/bank")]
+    Sources(sources::Args),
 }
 
 /// Looks after services that are built with Endwise.

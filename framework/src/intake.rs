@@ -14,13 +14,16 @@ use crate::failure::RunError;
 use crate::outcome::Send as Message;
 use crate::queue::Queue;
 use crate::status::RoomIn;
-use crate::store::{Entry, Subject, Totals, Verdict};
+use crate::store::{Entry, Once, Subject, Totals, Verdict};
 use crate::vitals::{Coming, Vitals};
 
+mod error;
+mod once;
 mod producer;
 
+pub use error::IntakeError;
 pub(crate) use producer::Arrivals;
-pub use producer::{Accepted, IntakeError, Producer, Sent};
+pub use producer::{Accepted, Producer, Sent};
 
 /// Messages from outside that are on their way to the store, by weight: large ones count for
 /// several.
@@ -40,11 +43,32 @@ pub(crate) struct Arrival {
     pub(crate) coming: Coming,
 }
 
-/// A message, with its source and number there if it has one.
+/// A message, with what says whether it was sent before.
 #[derive(Debug)]
 pub(crate) struct Numbered {
-    pub(crate) from: Option<(Arc<str>, u64)>,
+    pub(crate) from: From,
     pub(crate) message: Message,
+}
+
+/// What a message from outside is known by.
+#[derive(Clone, Debug)]
+pub(crate) enum From {
+    /// Nothing: sent again, it is another one.
+    Nowhere,
+    /// Its source, and its number there.
+    Number(Arc<str>, u64),
+    /// Its id.
+    Once(Box<Once>),
+}
+
+impl From {
+    fn subject(self) -> Subject {
+        match self {
+            From::Nowhere => Subject::Intake { from: None },
+            From::Number(source, number) => Subject::Intake { from: Some((source, number)) },
+            From::Once(once) => Subject::Once(once),
+        }
+    }
 }
 
 /// Lets messages in as fast as the store and the broker take them.
@@ -137,7 +161,7 @@ impl Intake {
         for Arrival { messages, reply, places, coming } in arrivals {
             let entries = messages.into_iter().map(|Numbered { from, message }| Entry {
                 run: None,
-                subject: Subject::Intake { from },
+                subject: from.subject(),
                 states: Vec::new(),
                 cancels: Vec::new(),
                 sends: vec![message],

@@ -72,6 +72,7 @@ pub mod status;
 pub mod timers;
 
 mod intake;
+mod sources;
 
 pub mod testing;
 
@@ -134,6 +135,7 @@ pub use limits::Limits;
 pub use operator::OperatorError;
 pub use run::{FitError, Running, Stopper, run, run_all, run_on};
 pub use service::{Counts, ReadError, Service, ServiceHandle, Unsettled};
+pub use sources::{Source, Sources};
 pub use start::{StartError, Waiting};
 pub use store::How;
 

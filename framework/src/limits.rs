@@ -65,6 +65,14 @@ pub struct Limits {
     /// Messages from outside that wait to be taken in (default 65,536). One more is refused with
     /// [`IntakeError::Busy`](crate::IntakeError::Busy); a stream of them waits instead.
     pub intake_max: usize,
+    /// How long the id of a message that was sent with
+    /// [`send_once`](crate::Producer::send_once) is remembered (default 24 hours). Sent again after
+    /// that, it is a new message.
+    pub ids_age_max: Duration,
+    /// How many such ids are remembered (default 100,000; each takes some 200 bytes of memory). At
+    /// the limit a message with a new one is refused with
+    /// [`IntakeError::Ids`](crate::IntakeError::Ids), until the time of some is over.
+    pub ids_max: u64,
     /// Bytes of a message's body (default 1 MiB, which is the most). Sending a larger one is an
     /// error; one that comes from elsewhere is an invalid message.
     pub payload_bytes_max: usize,
@@ -94,6 +102,8 @@ impl Default for Limits {
             timers_max: 10_000_000,
             outbox_max: 16_384,
             intake_max: 65_536,
+            ids_age_max: Duration::from_secs(24 * 60 * 60),
+            ids_max: 100_000,
             payload_bytes_max: MIB,
             headers_max: 64,
             headers_bytes_max: 64 << 10,

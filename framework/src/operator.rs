@@ -1,6 +1,8 @@
 //! What an operator asks of a running service: to handle what was given up again, or to let go of
 //! it.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use tokio::sync::oneshot;
 
@@ -65,6 +67,8 @@ pub(crate) enum Act {
     /// Set a state or remove it: one answer. `false`: it has another version than is expected, or
     /// is not there to be removed.
     SetState(Box<StateSet>),
+    /// Forget an intake source, and which numbers it has sent. One answer.
+    RetireSource(Arc<str>),
 }
 
 /// Carries out what an operator asks: a running service, or a store that no service has open.

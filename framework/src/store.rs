@@ -23,6 +23,7 @@ mod catalog;
 mod change;
 mod error;
 mod form;
+mod ids;
 mod inbox;
 mod invalid;
 mod kept;
@@ -36,6 +37,7 @@ mod reader;
 mod scan;
 mod schedule;
 mod shared_reader;
+mod sources;
 mod states;
 mod tables;
 mod timers;
@@ -49,6 +51,7 @@ pub use kept::{
     Unhandled, Wait,
 };
 pub use limits::LimitError;
+pub(crate) use limits::{ID_BYTES_MAX, SOURCES_MAX};
 pub use schedule::Scheduled;
 pub(crate) use shared_reader::SharedReader;
 pub use touch::{StateSet, StateTouch};
@@ -226,6 +229,29 @@ pub enum Subject {
         /// Source and number.
         from: Option<(Arc<str>, u64)>,
     },
+    /// A message from outside that is sent once under an id.
+    Once(Box<Once>),
+    /// An intake source is forgotten, and which numbers it has sent. Refused (`NotPending`) if
+    /// there is none of that name.
+    SourceRetired {
+        /// Its name.
+        source: Arc<str>,
+    },
+}
+
+/// Under which id a message is sent once, and how long that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Whose id it is.
+    pub source: Arc<str>,
+    /// The id.
+    pub id: Arc<str>,
+    /// Of what the message says: another message under the id differs.
+    pub digest: u128,
+    /// How long it is remembered, milliseconds.
+    pub keep_ms: u64,
+    /// How many ids are remembered at most.
+    pub ids_max: u64,
 }
 
 /// What a commit made durable.
@@ -246,8 +272,14 @@ pub struct Durable {
 pub enum Verdict {
     /// It is durable.
     Applied,
-    /// An intake number below the source's next one: it took effect before.
+    /// The source has sent that number, or the message under that id: it took effect before.
     Already,
+    /// An intake number below the source's highest one that it has not sent: it takes no effect.
+    Skipped,
+    /// Another message was sent under that id: nothing of this one took effect.
+    Differs,
+    /// There are as many intake sources, or ids, as there may be: nothing of it took effect.
+    Full,
     /// Nothing of it took effect: a state has another version than it read, or an entry before it
     /// in its lane's run was refused.
     Conflict,
@@ -388,6 +420,14 @@ pub trait Reader: std::fmt::Debug + Send + Sync + 'static {
 
     /// How far each schedule has been sent, in the order of their names.
     async fn schedules(&self) -> Result<Vec<Scheduled>, StoreError>;
+
+    /// Up to `most` intake sources in the order of their names, those behind `after`, each with the
+    /// number that it sends next.
+    async fn sources(
+        &self,
+        after: Option<Arc<str>>,
+        most: usize,
+    ) -> Result<Vec<(Arc<str>, u64)>, StoreError>;
 
     /// How many messages this store has given a position, topic by topic.
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError>;

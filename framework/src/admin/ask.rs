@@ -13,6 +13,7 @@ use crate::operator::{Desk, OperatorError};
 pub(crate) mod broker;
 pub(crate) mod dead_letters;
 pub(crate) mod invalid;
+pub(crate) mod sources;
 pub(crate) mod states;
 pub(crate) mod status;
 pub(crate) mod streams;
@@ -78,6 +79,8 @@ questions! {
     timers::List,
     timers::Count,
     timers::Cancel,
+    sources::List,
+    sources::Retire,
 }
 
 async fn one<Q: Question>(desk: &Arc<Desk>, line: &[u8]) -> Result<Vec<u8>, Refusal> {

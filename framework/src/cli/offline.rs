@@ -90,6 +90,9 @@ impl Offline {
             Act::Discard(numbers) => (numbers, false),
             // Refused before.
             Act::AcceptLost(_) | Act::ReplayInvalid(_) => return Ok(Vec::new()),
+            Act::RetireSource(source) => {
+                return Ok(vec![Some(Subject::SourceRetired { source: Arc::clone(source) })]);
+            }
             Act::DiscardInvalid(numbers) => {
                 let discard = |&number: &u64| Some(Subject::InvalidDiscarded { number });
                 return Ok(numbers.iter().map(discard).collect());

@@ -162,7 +162,10 @@ impl Consume {
                 self.reopen(&job, records);
                 self.lanes.keep_refused(lane, job);
             }
-            Verdict::NotPending => return Err(self.not_pending(&job)),
+            // The last three are for messages from outside alone.
+            Verdict::NotPending | Verdict::Skipped | Verdict::Differs | Verdict::Full => {
+                return Err(self.not_pending(&job));
+            }
         }
         Ok(())
     }

@@ -68,6 +68,8 @@ impl Consume {
                 self.state.open.requests.insert(id, waiting);
                 return self.on_set(Edit { request: id, set: set.clone() });
             }
+            // Named, not numbered: it is the only one.
+            Act::RetireSource(_) => vec![0],
         };
         let (mut left, mut fates) = (0, vec![Fate::Missing; numbers.len()]);
         for (index, number) in numbers.iter().copied().enumerate() {
@@ -91,6 +93,9 @@ impl Consume {
                 Act::DiscardUnhandled(_) => (Subject::UnhandledDiscarded { number }, answer),
                 Act::CancelTimers(_) => (Subject::TimerCancelled { number }, answer),
                 Act::SetState(_) => continue,
+                Act::RetireSource(source) => {
+                    (Subject::SourceRetired { source: Arc::clone(source) }, answer)
+                }
                 Act::Discard(_) => {
                     let Some(asked) = self.lanes.ask(number) else { continue };
                     (Subject::Discarded { number }, Answer { asked: Some(asked), ..answer })

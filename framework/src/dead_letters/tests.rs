@@ -51,6 +51,14 @@ impl Reader for Shelf {
         Ok(Vec::new())
     }
 
+    async fn sources(
+        &self,
+        _: Option<Arc<str>>,
+        _: usize,
+    ) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
+        Ok(Vec::new())
+    }
+
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
         Ok(Vec::new())
     }
@@ -101,7 +109,7 @@ impl Operate for Shelf {
             | Act::ReplayInvalid(numbers)
             | Act::DiscardInvalid(numbers)
             | Act::DiscardUnhandled(numbers) => numbers,
-            Act::AcceptLost(_) | Act::CancelTimers(_) | Act::SetState(_) => {
+            Act::AcceptLost(_) | Act::CancelTimers(_) | Act::SetState(_) | Act::RetireSource(_) => {
                 return Err(OperatorError::NotRunning);
             }
         };

@@ -63,7 +63,8 @@ impl Envelope {
     }
 }
 
-fn put(buffer: &mut Vec<u8>, part: &[u8]) {
+/// A part, its length before it.
+pub(crate) fn put(buffer: &mut Vec<u8>, part: &[u8]) {
     buffer.extend_from_slice(&(part.len() as u64).to_le_bytes());
     buffer.extend_from_slice(part);
 }

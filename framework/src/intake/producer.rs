@@ -7,7 +7,8 @@ use std::sync::Arc;
 use futures::stream::{FuturesOrdered, Stream, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError, oneshot, watch};
 
-use super::{Arrival, Numbered};
+use super::once::{Remembering, once};
+use super::{Arrival, From, IntakeError, Numbered};
 use crate::handling::is_handling;
 use crate::limits::{Limits, MessageLimits};
 use crate::message::Message;
@@ -15,8 +16,8 @@ use crate::message::json::ReadBack;
 use crate::outgoing::{Outgoing, SendError};
 use crate::queue::Queue;
 use crate::schedule::EVERY;
-use crate::store::{Reader, StoreError, Verdict};
-use crate::stream::{KeyTooLong, check_key};
+use crate::store::{Reader, SOURCES_MAX, Verdict};
+use crate::stream::check_key;
 use crate::vitals::Coming;
 
 /// Messages of a stream that take their place together.
@@ -45,15 +46,18 @@ pub struct Producer {
     limits: MessageLimits,
     /// Counts what is written, some of which is read back.
     read_back: Arc<ReadBack>,
+    remembering: Remembering,
 }
 
-/// A message that is durable.
+/// What became of a message that must be taken in once; it is durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accepted {
     /// It was taken in.
     New,
-    /// A message with this number of its source, or a later one, was taken in before.
+    /// The message with this number of its source, or under this id, was taken in before.
     Already,
+    /// A later number of its source was taken in, and this one never was: it is not any more.
+    Skipped,
 }
 
 /// What became of a stream of messages.
@@ -63,63 +67,8 @@ pub struct Sent {
     pub new: u64,
     /// How many had been taken in before.
     pub already: u64,
-}
-
-/// A message from outside was not taken in.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum IntakeError {
-    /// The service has ended or is ending. Whether the message is durable is not known if it was
-    /// waited for at that moment; `send_from` can safely send it again.
-    #[error("the service has ended: send again when it runs (with send_from, to be safe)")]
-    Ended,
-    /// It was called by a handler.
-    #[error(
-        "a handler cannot use a producer: what it sends there would not commit with its effect; \
-         return the message, or send it through `&mut Outbox`"
-    )]
-    InHandler,
-    /// The number has none above it, which the source would need next.
-    #[error("a message's number at its source must be below {}", u64::MAX)]
-    Number,
-    /// The source's name is too long.
-    #[error("the name of a source: {0}")]
-    Source(#[from] KeyTooLong),
-    /// The source's name is a schedule's.
-    #[error("{name:?} cannot name a source: names that begin with {EVERY:?} are schedules'")]
-    Reserved {
-        /// The name.
-        name: String,
-    },
-    /// Too many messages wait to be taken in.
-    #[error("{max} messages wait to be taken in: await those sends first")]
-    Busy {
-        /// How many may wait.
-        max: usize,
-    },
-    /// The message cannot be sent.
-    #[error(transparent)]
-    Message(#[from] SendError),
-    /// A message of a stream cannot be sent. Those before it are durable.
-    #[error("the message with number {number}: {source}")]
-    Numbered {
-        /// Its number at its source.
-        number: u64,
-        /// What is wrong with it.
-        source: SendError,
-    },
-    /// The store cannot be read.
-    #[error(transparent)]
-    Store(StoreError),
-}
-
-impl From<StoreError> for IntakeError {
-    fn from(error: StoreError) -> Self {
-        match error {
-            StoreError::Closed => IntakeError::Ended,
-            error => IntakeError::Store(error),
-        }
-    }
+    /// How many were not taken in, because later numbers had been and these had not.
+    pub skipped: u64,
 }
 
 /// How many messages wait to be taken in.
@@ -157,6 +106,7 @@ impl Producer {
             waiting_max,
             limits: limits.of_messages(),
             read_back,
+            remembering: Remembering::of(limits),
         }
     }
 
@@ -170,31 +120,78 @@ impl Producer {
         message: I,
     ) -> impl Future<Output = Result<(), IntakeError>> + Send + use<M, I> {
         let reply = self.encode(message.into()).map_err(IntakeError::from);
-        let reply = reply.and_then(|message| self.enter(vec![Numbered { from: None, message }]));
+        let reply =
+            reply.and_then(|message| self.enter(vec![Numbered { from: From::Nowhere, message }]));
         async move { reply?.await.map(|_| ()) }
     }
 
     /// Sends a message that has a number at its source: a line of a file, an upload's part.
-    /// Returns when it is durable. A number that was sent before, or one below it, is not sent
-    /// again, however often the sender starts anew.
+    /// Returns when it is durable. A number that was sent before is not sent again, however often
+    /// the sender starts anew.
     ///
-    /// Numbers rise; those that have nothing to send may be left out. The message takes its place
-    /// when this is called, not when the future is polled.
+    /// Numbers rise; those that have nothing to send may be left out, and are
+    /// [`Skipped`](Accepted::Skipped) once a later one was sent. Of a source with many gaps the
+    /// newest 63 are known; what lies in older ones counts as sent. The message takes its place when
+    /// this is called, not when the future is polled.
+    ///
+    /// A source is remembered until it is [retired](crate::Sources::retire); there are 10,000 at
+    /// most. Where each message has a name of its own instead of a number, use
+    /// [`send_once`](Self::send_once).
     pub fn send_from<M: Message, I: Into<Outgoing<M>>>(
         &self,
         source: &str,
         number: u64,
         message: I,
     ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
+        let name: Arc<str> = source.into();
         let entered = || {
-            check_source(source)?;
+            check_source(&name)?;
             let message = self.encode(message.into())?;
-            self.enter(vec![Numbered { from: Some((Arc::from(source), number)), message }])
+            let from = From::Number(Arc::clone(&name), number);
+            self.enter(vec![Numbered { from, message }])
         };
         let reply = entered();
         async move {
-            let verdicts = reply?.await?;
-            Ok(if verdicts.contains(&Verdict::Already) { Accepted::Already } else { Accepted::New })
+            match first(reply?.await?) {
+                Verdict::Full => Err(too_many_sources(&name)),
+                verdict => Ok(Accepted::of(verdict)),
+            }
+        }
+    }
+
+    /// Sends a message under an id that is its own: the idempotency key of an HTTP request, a
+    /// payment's reference. Returns when it is durable. Sent again under this id of this source, it
+    /// is [`Already`](Accepted::Already), also after a restart; another message under the id is
+    /// refused with [`IntakeError::Differs`]. Two messages differ in their topic, type, key or
+    /// body; their headers do not count.
+    ///
+    /// An id is remembered for [`Limits::ids_age_max`], and so many of them as
+    /// [`Limits::ids_max`] says. It has 400 bytes at most. The message takes its place when this is
+    /// called, not when the future is polled.
+    pub fn send_once<M: Message, I: Into<Outgoing<M>>>(
+        &self,
+        source: &str,
+        id: &str,
+        message: I,
+    ) -> impl Future<Output = Result<Accepted, IntakeError>> + Send + use<M, I> {
+        let entered = || {
+            check_source(source)?;
+            let message = self.encode(message.into())?;
+            let once = once(source, id, &message, self.remembering)?;
+            let from = From::Once(Box::new(once.clone()));
+            Ok::<_, IntakeError>((self.enter(vec![Numbered { from, message }])?, once))
+        };
+        let entered = entered();
+        async move {
+            let (reply, once) = entered?;
+            match first(reply.await?) {
+                Verdict::Full => Err(IntakeError::Ids { max: once.ids_max }),
+                Verdict::Differs => Err(IntakeError::Differs {
+                    source_name: once.source.to_string(),
+                    id: once.id.to_string(),
+                }),
+                verdict => Ok(Accepted::of(verdict)),
+            }
         }
     }
 
@@ -217,7 +214,7 @@ impl Producer {
         {
             let mut encoded = Vec::with_capacity(group.len());
             for (number, message) in group {
-                let from = Some((Arc::clone(&source), number));
+                let from = From::Number(Arc::clone(&source), number);
                 match self.encode(Outgoing::new(message)) {
                     Ok(message) => encoded.push(Numbered { from, message }),
                     Err(source) => {
@@ -230,7 +227,7 @@ impl Producer {
                 if replies.len() >= CHUNKS_AHEAD
                     && let Some(reply) = replies.next().await
                 {
-                    sent.count(reply?);
+                    sent.count(reply?, &source)?;
                 }
                 let rest = encoded.split_off(by_bytes(&encoded));
                 let part = std::mem::replace(&mut encoded, rest);
@@ -240,7 +237,7 @@ impl Producer {
             }
         }
         while let Some(reply) = replies.next().await {
-            sent.count(reply?);
+            sent.count(reply?, &source)?;
         }
         failed.map_or(Ok(sent), Err)
     }
@@ -282,7 +279,7 @@ impl Producer {
         if is_handling() {
             return Err(IntakeError::InHandler);
         }
-        let is_last = |one: &Numbered| matches!(one.from, Some((_, u64::MAX)));
+        let is_last = |one: &Numbered| matches!(one.from, From::Number(_, u64::MAX));
         if messages.iter().any(is_last) {
             return Err(IntakeError::Number);
         }
@@ -312,13 +309,35 @@ fn by_bytes(messages: &[Numbered]) -> usize {
     messages.iter().take_while(fits).count().max(1)
 }
 
+/// What became of the only message.
+fn first(verdicts: Vec<Verdict>) -> Verdict {
+    verdicts.into_iter().next().unwrap_or(Verdict::Applied)
+}
+
+fn too_many_sources(source: &str) -> IntakeError {
+    IntakeError::Sources { source_name: source.to_owned(), max: SOURCES_MAX }
+}
+
+impl Accepted {
+    fn of(verdict: Verdict) -> Self {
+        match verdict {
+            Verdict::Already => Accepted::Already,
+            Verdict::Skipped => Accepted::Skipped,
+            _ => Accepted::New,
+        }
+    }
+}
+
 impl Sent {
-    fn count(&mut self, verdicts: Vec<Verdict>) {
+    fn count(&mut self, verdicts: Vec<Verdict>, source: &str) -> Result<(), IntakeError> {
         for verdict in verdicts {
             match verdict {
                 Verdict::Already => self.already += 1,
+                Verdict::Skipped => self.skipped += 1,
+                Verdict::Full => return Err(too_many_sources(source)),
                 _ => self.new += 1,
             }
         }
+        Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::dead_letters::DeadLetters;
 use crate::intake::Producer;
 use crate::operator::{Desk, OperatorError};
 use crate::raw_states::RawStates;
+use crate::sources::Sources;
 use crate::state::{State, StateError};
 use crate::status::{Readiness, Status};
 use crate::store::{Reader, StoreError};
@@ -144,6 +145,11 @@ impl ServiceHandle {
     /// What waits for its time: to be looked at, and cancelled.
     pub fn timers(&self) -> Timers {
         Timers { desk: Arc::clone(&self.desk) }
+    }
+
+    /// Who sends numbered messages into it: to be looked at, and retired.
+    pub fn sources(&self) -> Sources {
+        Sources { desk: Arc::clone(&self.desk) }
     }
 
     /// Whether it takes messages in and handles them now, or why not.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::ids::IdRow;
 use super::{Failure, InvalidMessage, Scheduled, Wait};
 use crate::stream::{Key, PartitionId, StreamId};
 
@@ -74,6 +75,12 @@ pub(super) enum Change {
     StreamTime(Id, u64),
     /// Runs of sequences of a stream, first and last each, never came and count as settled.
     HolesPassed(Id, Vec<(u64, u64)>),
+    /// An intake source is forgotten.
+    SourceGone(Arc<str>),
+    /// An id was sent.
+    Id(IdRow),
+    /// The id of that number is forgotten.
+    IdGone(u64),
 }
 
 /// Whether the app has something (still).
@@ -341,6 +348,15 @@ mod tests {
             Change::ScheduleGone("nightly".into()),
             Change::StreamTime(2, 1_767_225_600_000),
             Change::HolesPassed(2, vec![(1, 4), (9, 9)]),
+            Change::SourceGone("upload-3".into()),
+            Change::Id(IdRow {
+                number: 9,
+                source: "http".into(),
+                id: "k1".into(),
+                digest: u128::MAX,
+                until_ms: 16,
+            }),
+            Change::IdGone(9),
         ]
     }
 
@@ -358,7 +374,7 @@ mod tests {
             .iter()
             .map(|change| encode(std::slice::from_ref(change)).unwrap()[1])
             .collect();
-        assert_eq!(numbers, (0..29).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
+        assert_eq!(numbers, (0..32).collect::<Vec<u8>>(), "a variant moved: that breaks old data");
     }
 
     #[test]

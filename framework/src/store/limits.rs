@@ -185,11 +185,18 @@ pub(super) fn check(batch: &Batch) -> Result<(), LimitError> {
     Ok(())
 }
 
+/// How many intake sources a store remembers; one more is refused.
+pub(crate) const SOURCES_MAX: usize = 10_000;
+
+/// The longest id of a message that is sent once, in bytes.
+pub(crate) const ID_BYTES_MAX: usize = 400;
+
 /// How many bytes an entry has, about, if each part of it is within its limit.
 fn check_entry(entry: &Entry) -> Result<usize, LimitError> {
     let mut bytes = ENTRY_BYTES + entry.done.len() * 32;
     match &entry.subject {
         Subject::Intake { from: Some((source, number)) } => check_source(source, *number)?,
+        Subject::Once(once) => bytes += once.source.len() + once.id.len(),
         Subject::Kept(keep) => bytes += check_keep(keep)?,
         Subject::Invalid(message) | Subject::InvalidOf { message, .. } => {
             bytes += stored_bytes(message)

@@ -114,6 +114,17 @@ impl Reader for TablesReader {
         Ok(self.shared.read().schedules.values().cloned().collect())
     }
 
+    async fn sources(
+        &self,
+        after: Option<Arc<str>>,
+        most: usize,
+    ) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
+        let memtable = self.shared.read();
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        let found = memtable.intake.range((from, Bound::Unbounded)).take(most);
+        Ok(found.map(|(source, next)| (Arc::clone(source), *next)).collect())
+    }
+
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
         let memtable = self.shared.read();
         let mut topics = BTreeMap::new();

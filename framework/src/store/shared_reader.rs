@@ -60,6 +60,14 @@ impl Reader for SharedReader {
         self.open()?.schedules().await
     }
 
+    async fn sources(
+        &self,
+        after: Option<Arc<str>>,
+        most: usize,
+    ) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
+        self.open()?.sources(after, most).await
+    }
+
     async fn sent(&self) -> Result<Vec<(Arc<str>, u64)>, StoreError> {
         self.open()?.sent().await
     }

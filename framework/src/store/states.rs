@@ -133,7 +133,11 @@ impl Memtable {
         match change {
             Change::State(row) => self.put(row),
             Change::Intake(source, next) => {
-                self.intake.insert(source, next);
+                let known = self.intake.entry(source).or_default();
+                *known = next.max(*known);
+            }
+            Change::SourceGone(source) => {
+                self.intake.remove(&source);
             }
             Change::Scheduled(schedule) => {
                 self.schedules.insert(Arc::clone(&schedule.name), schedule);

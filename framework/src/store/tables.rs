@@ -7,11 +7,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::change::{Change, Id, Place, Registered, SendRow};
+use super::ids::Ids;
 use super::inbox::Inbox;
 use super::invalid::Invalids;
 use super::kept_table::KeptTable;
 use super::names::Interner;
 use super::outbox::Outbox;
+use super::sources::Sources;
 use super::states::Shared;
 use super::timers::Timers;
 use super::{Catalog, Cause, Found, OutboxRow, Recovered, RenamedType, Scheduled, Totals};
@@ -49,8 +51,9 @@ pub(super) struct Tables {
     pub(super) kept: KeptTable,
     pub(super) timers: Timers,
     pub(super) invalid: Invalids,
-    pub(super) intake: BTreeMap<Arc<str>, u64>,
     pub(super) schedules: BTreeMap<Arc<str>, Scheduled>,
+    pub(super) sources: Sources,
+    pub(super) ids: Ids,
     pub(super) shared: Arc<Shared>,
     pub(super) dirty: Dirty,
     refused: Refused,
@@ -71,7 +74,6 @@ pub(super) struct App {
 pub(super) struct Dirty {
     pub(super) names: BTreeSet<Id>,
     pub(super) app: bool,
-    pub(super) intake: BTreeSet<Arc<str>>,
     pub(super) schedules: BTreeSet<Arc<str>>,
 }
 
@@ -89,8 +91,9 @@ impl Tables {
             kept: KeptTable::default(),
             timers: Timers::default(),
             invalid: Invalids::default(),
-            intake: BTreeMap::new(),
             schedules: BTreeMap::new(),
+            sources: Sources::default(),
+            ids: Ids::default(),
             shared: Arc::default(),
             dirty: Dirty::default(),
             refused: Refused::default(),
@@ -132,10 +135,10 @@ impl Tables {
             Change::Pending(place, handlers) => self.inbox.set_pending(*place, handlers.clone()),
             Change::Done(partition, offset) => self.inbox.done(*partition, *offset, *offset),
             Change::Passed(partition, first, last) => self.inbox.done(*partition, *first, *last),
-            Change::Intake(source, next) => {
-                self.intake.insert(Arc::clone(source), *next);
-                self.dirty.intake.insert(Arc::clone(source));
-            }
+            Change::Intake(source, next) => self.sources.add(source, *next),
+            Change::SourceGone(source) => self.sources.remove(source),
+            Change::Id(row) => self.ids.set(row.clone()),
+            Change::IdGone(number) => self.ids.remove(*number),
             Change::Confirmed(topic, slot, through) => self.outbox.confirm(*topic, *slot, *through),
             Change::SendFloor(topic, slot, floor) => self.outbox.set_floor(*topic, *slot, *floor),
             Change::Kept(row) => self.kept.set(row.clone()),
@@ -274,6 +277,8 @@ impl Tables {
         self.inbox.dirty = Default::default();
         self.outbox.dirty = Default::default();
         self.kept.dirty = Default::default();
+        self.sources.dirty = Default::default();
+        self.ids.dirty = Default::default();
     }
 
     /// What was recovered, for the service.

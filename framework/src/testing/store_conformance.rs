@@ -85,6 +85,7 @@ macro_rules! store_conformance {
                 cursors_advance_and_survive
                 intake_numbers_go_up_with_gaps_and_survive
                 a_schedule_is_remembered_as_it_was_last_sent
+                an_id_is_sent_once_as_long_as_it_is_remembered
                 a_batch_above_a_limit_is_refused_whole
                 a_second_opening_is_treated_as_declared
                 an_unknown_commit_is_resolved

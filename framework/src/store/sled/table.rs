@@ -16,6 +16,7 @@ use crate::store::form::{FORM, FormError, decode, encode};
 use crate::store::inbox::InStream;
 use crate::store::layers::Rows;
 use crate::store::outbox::OutStreamRow;
+use crate::store::sources::Numbers;
 use crate::store::states::States;
 use crate::store::tables::Tables;
 use crate::store::{Scheduled, StoredState};
@@ -38,6 +39,7 @@ pub(super) const TIMERS: u8 = 14;
 pub(super) const INVALID: u8 = 15;
 const NUMBERS: u8 = 16;
 const SCHEDULES: u8 = 17;
+const IDS: u8 = 18;
 
 /// What a checkpoint writes of all tables but the outbox's rows and the states.
 fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
@@ -72,10 +74,18 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
             None => delete(PENDING, key),
         });
     }
-    for source in dirty.intake {
-        if let Some(next) = tables.intake.get(&source) {
-            rows.push(intake_row(&source, *next)?);
-        }
+    for source in std::mem::take(&mut tables.sources.dirty) {
+        rows.push(match tables.sources.get(&source) {
+            Some(numbers) => intake_row(&source, numbers)?,
+            None => delete(INTAKE, source.as_bytes().to_vec()),
+        });
+    }
+    for number in std::mem::take(&mut tables.ids.dirty) {
+        let key = number.to_be_bytes().to_vec();
+        rows.push(match tables.ids.get(number) {
+            Some(row) => put(IDS, key, row)?,
+            None => delete(IDS, key),
+        });
     }
     for name in dirty.schedules {
         let key = name.as_bytes().to_vec();
@@ -148,8 +158,8 @@ pub(super) fn stream_row(
     put(STREAMS, number(id), &(stream, known))
 }
 
-pub(super) fn intake_row(source: &str, next: u64) -> Result<Row, RowError> {
-    put(INTAKE, source.as_bytes().to_vec(), &Some(next))
+pub(super) fn intake_row(source: &str, numbers: &Numbers) -> Result<Row, RowError> {
+    put(INTAKE, source.as_bytes().to_vec(), numbers)
 }
 
 pub(super) fn send_row(row: &SendRow) -> Result<Row, RowError> {
@@ -206,10 +216,13 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
         let (place, handlers) = row?.1;
         tables.inbox.load_pending(place, handlers);
     }
-    for row in scan::<Option<u64>>(base, INTAKE) {
-        let (key, Some(next)) = row? else { continue };
+    for row in scan(base, INTAKE) {
+        let (key, numbers) = row?;
         let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
-        tables.intake.insert(source.into(), next);
+        tables.sources.load(source.into(), numbers);
+    }
+    for row in scan(base, IDS) {
+        tables.ids.load(row?.1);
     }
     load_schedules(base, tables)?;
     for row in scan::<Option<OutStreamRow>>(base, OUT_STREAMS) {
@@ -266,8 +279,8 @@ fn show(tables: &Tables, sent: Vec<(Id, u8, u64)>) {
             memtable.partitions.set(id, Arc::clone(partition));
         }
         memtable.kept = tables.kept.rows().map(|row| (row.number, row.clone())).collect();
-        memtable.intake = tables.intake.clone();
         memtable.schedules = tables.schedules.clone();
+        memtable.intake = tables.sources.nexts();
         memtable.sent = sent.into_iter().map(|(topic, slot, last)| ((topic, slot), last)).collect();
     });
 }

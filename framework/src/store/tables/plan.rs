@@ -114,6 +114,9 @@ impl Tables {
         for (stream, through) in &batch.confirmed {
             self.confirm(stream, *through, &mut plan);
         }
+        for number in self.ids.expired(batch.time_ms) {
+            self.change(Change::IdGone(number), &mut plan);
+        }
         plan.durable.verdicts.reserve(batch.entries.len());
         let shared = Arc::clone(&self.shared);
         let memtable = shared.read();
@@ -130,7 +133,7 @@ impl Tables {
                     self.set_state(set, version, &mut plan);
                 }
                 self.take(entry, place, &mut plan);
-            } else if verdict != Verdict::Already
+            } else if matches!(verdict, Verdict::Conflict | Verdict::NotPending)
                 && let Some(run) = entry.run
             {
                 self.refused.insert(run);
@@ -186,6 +189,8 @@ impl Tables {
             | Subject::Duplicate { position } => self.place(position),
             Subject::Kept(keep) => self.place(&keep.position),
             Subject::Intake { .. }
+            | Subject::Once(_)
+            | Subject::SourceRetired { .. }
             | Subject::Passed { .. }
             | Subject::HolesPassed { .. }
             | Subject::Discarded { .. }
@@ -260,12 +265,6 @@ impl Tables {
                 !is_settled && place.is_none_or(|place| self.inbox.pending(place).is_none())
             }
             Subject::Duplicate { .. } => is_settled,
-            Subject::Intake { from: Some((source, n)) } => {
-                if self.intake.get(source).is_some_and(|next| n < next) {
-                    return Verdict::Already;
-                }
-                true
-            }
             Subject::Intake { from: None }
             | Subject::Passed { .. }
             | Subject::HolesPassed { .. }
@@ -273,6 +272,9 @@ impl Tables {
             | Subject::Scheduled(_)
             | Subject::ScheduleGone { .. }
             | Subject::StateSet(_) => true,
+            Subject::Intake { from: Some((source, n)) } => return self.sources.check(source, *n),
+            Subject::Once(once) => return self.ids.check(once, plan.time_ms),
+            Subject::SourceRetired { source } => self.sources.has(source),
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }
     }

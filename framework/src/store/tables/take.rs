@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, StateRow};
+use super::super::ids::IdRow;
 use super::super::invalid;
-use super::super::{Entry, StateSet, StateTouch, Subject};
+use super::super::{Entry, Once, StateSet, StateTouch, Subject};
 use super::Tables;
 use super::plan::Plan;
 use super::send::Sender;
@@ -113,6 +114,24 @@ impl Tables {
             Subject::HolesPassed { stream, runs } => {
                 self.pass_holes(stream, runs, plan);
                 None
+            }
+            Subject::Once(once) => {
+                let Once { source, id, digest, keep_ms, .. } = &**once;
+                // One whose time is over may still be there.
+                if let Some(number) = self.ids.find(source, id).map(|row| row.number) {
+                    self.change(Change::IdGone(number), plan);
+                }
+                let row = IdRow {
+                    number: self.ids.next,
+                    source: Arc::clone(source),
+                    id: Arc::clone(id),
+                    digest: *digest,
+                    until_ms: plan.time_ms.saturating_add(*keep_ms),
+                };
+                self.just(Change::Id(row), plan)
+            }
+            Subject::SourceRetired { source } => {
+                self.just(Change::SourceGone(Arc::clone(source)), plan)
             }
             Subject::Intake { from: Some((source, n)) } => {
                 // A number that has no next one was refused as a limit.

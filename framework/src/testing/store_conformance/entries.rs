@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::store::limits::{ENTRIES_MAX, KEY_BYTES_MAX, ROW_BYTES_MAX};
-use crate::store::{LimitError, Scheduled};
+use crate::store::{LimitError, Once, Scheduled};
 
 pub(crate) async fn a_refused_entry_has_no_effect_and_ends_its_run(subject: Subject) {
     let mut open = subject.open().await;
@@ -172,8 +172,8 @@ pub(crate) async fn intake_numbers_go_up_with_gaps_and_survive(subject: Subject)
     let line = |n: u64| intake("upload", n).send("out", Some("k"), n);
     assert_eq!(open.reader.sent_from("upload").await.unwrap(), 0);
     let durable = open.commit(vec![line(0), line(1), line(1), line(7), line(3)]).await;
-    use Verdict::{Already, Applied};
-    assert_eq!(durable.verdicts, [Applied, Applied, Already, Applied, Already]);
+    use Verdict::{Already, Applied, NotPending, Skipped};
+    assert_eq!(durable.verdicts, [Applied, Applied, Already, Applied, Skipped]);
     assert_eq!(durable.sent.len(), 3);
     for leave in [Leave::Dropped, Leave::Closed] {
         open = subject.reopen(open, leave).await;
@@ -182,10 +182,47 @@ pub(crate) async fn intake_numbers_go_up_with_gaps_and_survive(subject: Subject)
         let bodies: Vec<_> = open.outbox().into_iter().map(|row| row.3).collect();
         assert_eq!(bodies, ["0", "1", "7"], "number and message are there together");
         assert_eq!(open.one(line(7)).await, Already);
+        assert_eq!(open.one(line(3)).await, Skipped, "it was never sent");
     }
     assert_eq!(open.one(line(8)).await, Applied);
     assert_eq!(open.one(intake("another", 4)).await, Applied);
     assert_eq!(open.reader.sent_from("another").await.unwrap(), 5);
+    let retired = |source: &str| entry(About::SourceRetired { source: source.into() });
+    assert_eq!(open.one(retired("upload")).await, Applied);
+    for leave in [Leave::Dropped, Leave::Closed] {
+        open = subject.reopen(open, leave).await;
+        assert_eq!(open.one(retired("upload")).await, NotPending, "it is gone");
+        let left = open.reader.sources(None, 9).await.unwrap();
+        assert_eq!(left, [("another".into(), 5)]);
+    }
+    assert_eq!(open.one(line(3)).await, Applied, "its numbers are forgotten");
+}
+
+pub(crate) async fn an_id_is_sent_once_as_long_as_it_is_remembered(subject: Subject) {
+    use Verdict::{Already, Applied, Differs, Full};
+    let mut open = subject.open().await;
+    let send = |id: &str, digest| {
+        let source = "http".into();
+        let once = Once { source, id: id.into(), digest, keep_ms: 100, ids_max: 3 };
+        entry(About::Once(Box::new(once))).send("out", Some("k"), digest as u64)
+    };
+    let at = |time_ms, entries| Batch { time_ms, entries, ..Batch::default() };
+    let entries = vec![send("a", 1), send("a", 1), send("a", 2), send("b", 3)];
+    let durable = open.try_commit(at(1_000, entries)).await.unwrap();
+    assert_eq!(durable.verdicts, [Applied, Already, Differs, Applied]);
+    assert_eq!(durable.sent.len(), 2);
+    for leave in [Leave::Dropped, Leave::Closed] {
+        open = subject.reopen(open, leave).await;
+        let again = at(1_099, vec![send("a", 1), send("b", 4)]);
+        assert_eq!(open.try_commit(again).await.unwrap().verdicts, [Already, Differs]);
+    }
+    let more = open.try_commit(at(1_050, vec![send("c", 1), send("d", 1)])).await.unwrap();
+    assert_eq!(more.verdicts, [Applied, Full]);
+    let later = open.try_commit(at(1_100, vec![send("a", 9), send("d", 1)])).await.unwrap();
+    assert_eq!(later.verdicts, [Applied, Applied], "the time of the first two is over");
+    let mut open = subject.reopen(open, Leave::Closed).await;
+    let last = open.try_commit(at(1_149, vec![send("a", 9), send("c", 1)])).await.unwrap();
+    assert_eq!(last.verdicts, [Already, Already]);
 }
 
 pub(crate) async fn a_schedule_is_remembered_as_it_was_last_sent(subject: Subject) {

@@ -33,7 +33,7 @@ pub(crate) struct Model {
     settled: BTreeMap<Position, ()>,
     pending: BTreeMap<Position, Vec<Arc<str>>>,
     done: BTreeMap<u32, BTreeSet<u64>>,
-    intake: BTreeMap<String, u64>,
+    intake: BTreeMap<String, BTreeSet<u64>>,
     out: BTreeMap<(String, u8), Out>,
     keeping: Keeping,
     waiting: Waiting,
@@ -189,10 +189,12 @@ impl Model {
             }
             About::Duplicate { position } => self.is_settled(position),
             About::Intake { from: Some((source, number)) } => {
-                if *number < self.intake.get(&**source).copied().unwrap_or(0) {
-                    return Verdict::Already;
+                let sent = self.intake.get(&**source);
+                match sent.and_then(|sent| sent.last().map(|last| (sent, last))) {
+                    Some((sent, _)) if sent.contains(number) => return Verdict::Already,
+                    Some((_, last)) if number < last => return Verdict::Skipped,
+                    _ => true,
                 }
-                true
             }
             About::Intake { from: None }
             | About::Passed { .. }
@@ -200,6 +202,7 @@ impl Model {
             | About::Invalid(_)
             | About::Scheduled(_)
             | About::ScheduleGone { .. } => true,
+            About::Once(_) | About::SourceRetired { .. } => unreachable!("none is made"),
         };
         if !holds {
             return Verdict::NotPending;
@@ -305,7 +308,7 @@ impl Model {
             }
             About::NotMine { position, .. } => self.settle(position),
             About::Intake { from: Some((source, number)) } => {
-                self.intake.insert(source.to_string(), number + 1);
+                self.intake.entry(source.to_string()).or_default().insert(*number);
             }
             About::Passed { partition, first, last } => {
                 self.done.entry(partition.partition).or_default().extend(*first..=*last);

@@ -28,7 +28,7 @@ fn rows_at_the_limits_fit_into_the_base() {
     for key in keys {
         // Zero bytes in the number of the name count twice, too.
         table::state_row(0, &key, &state).row().unwrap();
-        table::intake_row(&key, u64::MAX).unwrap().row().unwrap();
+        table::intake_row(&key, &Default::default()).unwrap().row().unwrap();
     }
     let send = SendRow {
         topic: 0,

@@ -20,7 +20,8 @@ impl Model {
         self.waiting.check(reader, page).await;
         assert_eq!(reader.totals().await.unwrap(), self.totals());
         for source in ["upload", "feed"] {
-            let next = self.intake.get(source).copied().unwrap_or(0);
+            let sent = self.intake.get(source).and_then(BTreeSet::last);
+            let next = sent.map_or(0, |last| last + 1);
             assert_eq!(reader.sent_from(source).await.unwrap(), next, "{source}");
         }
         let mut sent = BTreeMap::<Arc<str>, u64>::new();
