@@ -42,9 +42,11 @@ mod states;
 mod tables;
 mod timers;
 mod touch;
+mod verdict;
 
 pub use catalog::{Catalog, Found, RenamedType, Renames};
 pub use error::{CommitError, StoreError};
+pub use ids::Once;
 pub(crate) use kept::UNHANDLED_NUMBERS;
 pub use kept::{
     Claim, Failure, How, InvalidMessage, Keep, Kept, KeptMessage, Timer, TimerId, Totals,
@@ -55,6 +57,7 @@ pub(crate) use limits::{ID_BYTES_MAX, SOURCES_MAX};
 pub use schedule::Scheduled;
 pub(crate) use shared_reader::SharedReader;
 pub use touch::{StateSet, StateTouch};
+pub use verdict::{Durable, Verdict};
 
 /// Everything that becomes durable together, or not at all.
 #[derive(Clone, Debug, Default)]
@@ -237,55 +240,6 @@ pub enum Subject {
         /// Its name.
         source: Arc<str>,
     },
-}
-
-/// Under which id a message is sent once, and how long that is remembered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Once {
-    /// Whose id it is.
-    pub source: Arc<str>,
-    /// The id.
-    pub id: Arc<str>,
-    /// Of what the message says: another message under the id differs.
-    pub digest: u128,
-    /// How long it is remembered, milliseconds.
-    pub keep_ms: u64,
-    /// How many ids are remembered at most.
-    pub ids_max: u64,
-}
-
-/// What a commit made durable.
-#[derive(Clone, Debug, Default)]
-pub struct Durable {
-    /// What became of each entry, in their order.
-    pub verdicts: Vec<Verdict>,
-    /// What is to be published, with its position, in commit order.
-    pub sent: Vec<Arc<OutboxRow>>,
-    /// When the first of the timers is due that this commit has made, milliseconds since 1970.
-    pub due_ms: Option<u64>,
-    /// How much the store keeps after it.
-    pub totals: Totals,
-}
-
-/// What became of an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is durable.
-    Applied,
-    /// The source has sent that number, or the message under that id: it took effect before.
-    Already,
-    /// An intake number below the source's highest one that it has not sent: it takes no effect.
-    Skipped,
-    /// Another message was sent under that id: nothing of this one took effect.
-    Differs,
-    /// There are as many intake sources, or ids, as there may be: nothing of it took effect.
-    Full,
-    /// Nothing of it took effect: a state has another version than it read, or an entry before it
-    /// in its lane's run was refused.
-    Conflict,
-    /// Nothing of it took effect: its position and handler are not pending (any more), or, for a
-    /// duplicate, its position is not settled.
-    NotPending,
 }
 
 /// A message with its position, kept until its duty has ended.

@@ -271,7 +271,22 @@ mod tests {
         ]
         .into_iter()
         .chain(of_failure_and_time())
+        .chain(of_intake())
         .collect()
+    }
+
+    fn of_intake() -> Vec<Change> {
+        vec![
+            Change::SourceGone("upload-3".into()),
+            Change::Id(IdRow {
+                number: 9,
+                source: "http".into(),
+                id: "k1".into(),
+                digest: u128::MAX,
+                until_ms: 16,
+            }),
+            Change::IdGone(9),
+        ]
     }
 
     fn of_failure_and_time() -> Vec<Change> {
@@ -348,15 +363,6 @@ mod tests {
             Change::ScheduleGone("nightly".into()),
             Change::StreamTime(2, 1_767_225_600_000),
             Change::HolesPassed(2, vec![(1, 4), (9, 9)]),
-            Change::SourceGone("upload-3".into()),
-            Change::Id(IdRow {
-                number: 9,
-                source: "http".into(),
-                id: "k1".into(),
-                digest: u128::MAX,
-                until_ms: 16,
-            }),
-            Change::IdGone(9),
         ]
     }
 

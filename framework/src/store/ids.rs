@@ -5,10 +5,25 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Once, Verdict};
+use super::Verdict;
 
 /// How many ids a commit forgets at most whose time is over.
 const EXPIRED_MAX: usize = 4_096;
+
+/// Under which id a message is sent once, and how long that is remembered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Once {
+    /// Whose id it is.
+    pub source: Arc<str>,
+    /// The id.
+    pub id: Arc<str>,
+    /// Of what the message says: another message under the id differs.
+    pub digest: u128,
+    /// How long it is remembered, milliseconds.
+    pub keep_ms: u64,
+    /// How many ids are remembered at most.
+    pub ids_max: u64,
+}
 
 /// An id that was sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

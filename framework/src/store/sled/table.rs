@@ -74,19 +74,7 @@ fn few(tables: &mut Tables) -> Result<Vec<Row>, RowError> {
             None => delete(PENDING, key),
         });
     }
-    for source in std::mem::take(&mut tables.sources.dirty) {
-        rows.push(match tables.sources.get(&source) {
-            Some(numbers) => intake_row(&source, numbers)?,
-            None => delete(INTAKE, source.as_bytes().to_vec()),
-        });
-    }
-    for number in std::mem::take(&mut tables.ids.dirty) {
-        let key = number.to_be_bytes().to_vec();
-        rows.push(match tables.ids.get(number) {
-            Some(row) => put(IDS, key, row)?,
-            None => delete(IDS, key),
-        });
-    }
+    intake_rows(tables, &mut rows)?;
     for name in dirty.schedules {
         let key = name.as_bytes().to_vec();
         rows.push(match tables.schedules.get(&name) {
@@ -181,6 +169,24 @@ pub(super) fn state_row(name: Id, key: &str, state: &StoredState) -> Row {
     Row { table: STATES, key: row, value: Some(bytes) }
 }
 
+/// What a checkpoint writes of sources and ids.
+fn intake_rows(tables: &mut Tables, rows: &mut Vec<Row>) -> Result<(), RowError> {
+    for source in std::mem::take(&mut tables.sources.dirty) {
+        rows.push(match tables.sources.get(&source) {
+            Some(numbers) => intake_row(&source, numbers)?,
+            None => delete(INTAKE, source.as_bytes().to_vec()),
+        });
+    }
+    for number in std::mem::take(&mut tables.ids.dirty) {
+        let key = number.to_be_bytes().to_vec();
+        rows.push(match tables.ids.get(number) {
+            Some(row) => put(IDS, key, row)?,
+            None => delete(IDS, key),
+        });
+    }
+    Ok(())
+}
+
 /// Puts back into new tables what checkpoints have written. States stay where they are, and so do
 /// the rows that were seen when the base was verified.
 pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<(), RowError> {
@@ -216,14 +222,7 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
         let (place, handlers) = row?.1;
         tables.inbox.load_pending(place, handlers);
     }
-    for row in scan(base, INTAKE) {
-        let (key, numbers) = row?;
-        let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
-        tables.sources.load(source.into(), numbers);
-    }
-    for row in scan(base, IDS) {
-        tables.ids.load(row?.1);
-    }
+    load_intake(base, tables)?;
     load_schedules(base, tables)?;
     for row in scan::<Option<OutStreamRow>>(base, OUT_STREAMS) {
         let (key, Some(row)) = row? else { continue };
@@ -252,6 +251,18 @@ pub(super) fn load(base: &Base, seen: Vec<Seen>, tables: &mut Tables) -> Result<
     }
     cold::load(seen, tables)?;
     show(tables, shown);
+    Ok(())
+}
+
+fn load_intake(base: &Base, tables: &mut Tables) -> Result<(), RowError> {
+    for row in scan(base, INTAKE) {
+        let (key, numbers) = row?;
+        let source = str::from_utf8(&key).map_err(|_| RowError::Key { table: INTAKE })?;
+        tables.sources.load(source.into(), numbers);
+    }
+    for row in scan(base, IDS) {
+        tables.ids.load(row?.1);
+    }
     Ok(())
 }
 

@@ -111,33 +111,32 @@ impl Tables {
                 let partition = self.partition_id(partition, plan);
                 self.just(Change::Passed(partition, *first, *last), plan)
             }
-            Subject::HolesPassed { stream, runs } => {
-                self.pass_holes(stream, runs, plan);
-                None
-            }
-            Subject::Once(once) => {
-                let Once { source, id, digest, keep_ms, .. } = &**once;
-                // One whose time is over may still be there.
-                if let Some(number) = self.ids.find(source, id).map(|row| row.number) {
-                    self.change(Change::IdGone(number), plan);
-                }
-                let row = IdRow {
-                    number: self.ids.next,
-                    source: Arc::clone(source),
-                    id: Arc::clone(id),
-                    digest: *digest,
-                    until_ms: plan.time_ms.saturating_add(*keep_ms),
-                };
-                self.just(Change::Id(row), plan)
-            }
+            Subject::HolesPassed { stream, runs } => self.pass_holes(stream, runs, plan),
+            Subject::Once(once) => self.take_once(once, plan),
             Subject::SourceRetired { source } => {
-                self.just(Change::SourceGone(Arc::clone(source)), plan)
+                self.just(Change::SourceGone(source.clone()), plan)
             }
             Subject::Intake { from: Some((source, n)) } => {
                 // A number that has no next one was refused as a limit.
                 self.just(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan)
             }
         }
+    }
+
+    /// Remembers an id, in the place of one whose time is over and that may still be there.
+    fn take_once(&mut self, once: &Once, plan: &mut Plan) -> Option<Sender> {
+        let Once { source, id, digest, keep_ms, .. } = once;
+        if let Some(number) = self.ids.find(source, id).map(|row| row.number) {
+            self.change(Change::IdGone(number), plan);
+        }
+        let row = IdRow {
+            number: self.ids.next,
+            source: Arc::clone(source),
+            id: Arc::clone(id),
+            digest: *digest,
+            until_ms: plan.time_ms.saturating_add(*keep_ms),
+        };
+        self.just(Change::Id(row), plan)
     }
 
     /// Makes a change for which no message is sent.
@@ -147,11 +146,17 @@ impl Tables {
     }
 
     /// Sequences that never came count as settled.
-    fn pass_holes(&mut self, stream: &Arc<StreamId>, runs: &[(u64, u64)], plan: &mut Plan) {
+    fn pass_holes(
+        &mut self,
+        stream: &Arc<StreamId>,
+        runs: &[(u64, u64)],
+        plan: &mut Plan,
+    ) -> Option<Sender> {
         let position = Position::Stream(Arc::clone(stream), 0);
         if let Place::Stream(id, _) = self.place_of(&position, plan) {
             self.change(Change::HolesPassed(id, runs.to_vec()), plan);
         }
+        None
     }
 
     /// One handler is done with a position: the last one settles it.

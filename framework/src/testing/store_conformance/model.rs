@@ -188,14 +188,11 @@ impl Model {
                 !self.is_settled(position) && !self.pending.contains_key(position)
             }
             About::Duplicate { position } => self.is_settled(position),
-            About::Intake { from: Some((source, number)) } => {
-                let sent = self.intake.get(&**source);
-                match sent.and_then(|sent| sent.last().map(|last| (sent, last))) {
-                    Some((sent, _)) if sent.contains(number) => return Verdict::Already,
-                    Some((_, last)) if number < last => return Verdict::Skipped,
-                    _ => true,
-                }
-            }
+            About::Intake { from: Some((source, number)) } => match self.intake.get(&**source) {
+                Some(sent) if sent.contains(number) => return Verdict::Already,
+                Some(sent) if Some(number) < sent.last() => return Verdict::Skipped,
+                _ => true,
+            },
             About::Intake { from: None }
             | About::Passed { .. }
             | About::HolesPassed { .. }
