@@ -25,7 +25,7 @@ use points::{How, Point, points};
 use report::Report;
 
 /// Points that are tried, unless the environment says otherwise.
-const POINTS: usize = 55;
+const POINTS: usize = 40;
 
 /// Reads of cold keys that are tried, unless the environment says otherwise.
 const COLD_POINTS: usize = 8;
