@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::dead_letters::Page;
-use crate::operator::{Act, Desk, OperatorError};
+use crate::operator::{Act, Desk, Fate, OperatorError};
 
 /// The sources of a service's numbered messages: those of
 /// [`Producer::send_from`](crate::Producer::send_from). A clone is the same handle.
@@ -49,6 +49,6 @@ impl Sources {
     /// send again: the file that was read to its end and is gone.
     pub async fn retire(&self, name: &str) -> Result<bool, OperatorError> {
         let done = self.desk.operate.act(Act::RetireSource(name.into())).await?;
-        Ok(done.contains(&true))
+        Ok(done.contains(&Fate::Done))
     }
 }

@@ -225,7 +225,7 @@ async fn over_a_limit_that_was_raised() -> anyhow::Result<()> {
         raw(&typed("Closed"), long("a")),
     ];
     publish(home.path(), records).await?;
-    let mut bank = start(100).await?;
+    let bank = start(100).await?;
     bank.settle().await?;
     let done = letters(&bank).invalid().replay(Filter::new()).await?;
     assert_eq!(done.refused.len(), 3, "{done:?}");
