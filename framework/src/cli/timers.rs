@@ -201,7 +201,7 @@ fn rows(entries: &[TimerEntry], now_ms: u64) -> Vec<String> {
             Some(handler) => format!("sent by {}", cut(handler, 24)),
             None => "from outside".to_owned(),
         };
-        let topic = cut(&entry.topic, 24);
+        let topic = cut(&entry.topic, 22);
         table.row(
             [
                 entry.number.to_string(),

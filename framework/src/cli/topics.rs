@@ -79,6 +79,15 @@ pub(super) fn print(status: &BrokerStatus, is_running: bool, printed: &mut Print
     }
 }
 
+/// What the line of a reader begins with.
+const READ_BY: &str = "      read by ";
+
+/// How long that line may be: the table is indented by two.
+const WIDTH: usize = 78;
+
+/// How much of a name is shown at least.
+const NAME_MIN: usize = 8;
+
 /// How much of the disk is used, and by whom.
 fn disk(status: &BrokerStatus) -> String {
     let disk = &status.disk;
@@ -97,15 +106,14 @@ fn disk(status: &BrokerStatus) -> String {
 }
 
 fn reader(of: &ReaderStatus, here: &BTreeMap<&Arc<str>, bool>, now_ms: u64) -> String {
-    let name = cut(&of.consumer, 32);
-    let mut text = format!("      read by {name}, {} behind", of.behind);
+    let mut lag = format!(", {} behind", of.behind);
     if let Some(since) = of.waits_since_ms {
-        text += &format!(", the oldest for {}", span(now_ms.saturating_sub(since)));
+        lag += &format!(", the oldest for {}", span(now_ms.saturating_sub(since)));
     }
-    match here.get(&of.consumer) {
-        Some(false) => format!("{} {}", styled(DIM, &text), styled(BAD, "(does not run)")),
-        _ => styled(DIM, &text),
-    }
+    let gone = if here.get(&of.consumer) == Some(&false) { " (does not run)" } else { "" };
+    let room = WIDTH.saturating_sub(READ_BY.len() + lag.len() + gone.len());
+    let name = cut(&of.consumer, room.max(NAME_MIN));
+    format!("{}{}", styled(DIM, &format!("{READ_BY}{name}{lag}")), styled(BAD, gone))
 }
 
 /// What is said of a topic that nobody reads.

@@ -289,6 +289,25 @@ mod tests {
         ]
     }
 
+    fn undecodable() -> InvalidMessage {
+        InvalidMessage {
+            at_ms: 15,
+            partition: Arc::new(PartitionId {
+                cluster: "c".into(),
+                topic: "charges".into(),
+                incarnation: 3,
+                partition: 2,
+            }),
+            offset: 7,
+            reason: "it has no type".into(),
+            key: None,
+            headers: Bytes::new(),
+            body: Bytes::from_static(b"?"),
+            is_whole: true,
+            claim: Claim::Open,
+        }
+    }
+
     fn of_failure_and_time() -> Vec<Change> {
         let kept = KeptRow {
             number: 6,
@@ -329,22 +348,6 @@ mod tests {
             headers: Bytes::new(),
             body: Bytes::from_static(b"[2]"),
         };
-        let invalid = InvalidMessage {
-            at_ms: 15,
-            partition: Arc::new(PartitionId {
-                cluster: "c".into(),
-                topic: "charges".into(),
-                incarnation: 3,
-                partition: 2,
-            }),
-            offset: 7,
-            reason: "it has no type".into(),
-            key: None,
-            headers: Bytes::new(),
-            body: Bytes::from_static(b"?"),
-            is_whole: true,
-            claim: Claim::Open,
-        };
         vec![
             Change::Kept(kept),
             Change::KeptMessage(6, message),
@@ -352,7 +355,7 @@ mod tests {
             Change::KeptGone(6, 2),
             Change::Timer(waits),
             Change::TimerGone(timer),
-            Change::Invalid(8, invalid),
+            Change::Invalid(8, undecodable()),
             Change::InvalidGone(8),
             Change::TypeRenamed(1, 2, Some(3)),
             Change::Scheduled(Scheduled {

@@ -55,7 +55,11 @@ async fn run(seed: u64) -> anyhow::Result<()> {
     mood.trouble(0);
     loop {
         // An error ended the service: it goes on after the next start.
-        let left = moves.len() as u64 - service.service().producer().sent_from("test").await?;
+        let Ok(sent) = service.service().producer().sent_from("test").await else {
+            service = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
+            continue;
+        };
+        let left = moves.len() as u64 - sent;
         for _ in 0..left {
             send(&service, &moves, &mut dice).await;
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::super::change::{Change, Id, Place, StateRow};
 use super::super::ids::IdRow;
 use super::super::invalid;
-use super::super::{Entry, Once, StateSet, StateTouch, Subject};
+use super::super::{Entry, InvalidMessage, Keep, Once, StateSet, StateTouch, Subject};
 use super::Tables;
 use super::plan::Plan;
 use super::send::Sender;
@@ -43,25 +43,16 @@ impl Tables {
     ) -> Option<Sender> {
         match subject {
             Subject::Handled { position, floor, handler, handlers, kept } => {
-                let place = place.unwrap_or_else(|| self.place_of(position, plan));
-                self.see_floor(place, *floor, plan);
-                let id = self.name(handler, plan);
-                match kept {
-                    Some(number) => self.keep_no_more(*number, plan),
-                    None => self.handled(place, id, handlers, plan),
-                }
-                let (position, handler) = (position.clone(), Arc::clone(handler));
-                Some(Sender { position, place, handler, id })
+                let place = self.place_seen(place, position, *floor, plan);
+                Some(self.take_handled((position, place), handler, handlers, *kept, plan))
             }
             Subject::NotMine { position, floor } => {
-                let place = place.unwrap_or_else(|| self.place_of(position, plan));
-                self.see_floor(place, *floor, plan);
+                let place = self.place_seen(place, position, *floor, plan);
                 self.settle(place, plan);
                 None
             }
             Subject::Kept(keep) => {
-                let place = place.unwrap_or_else(|| self.place_of(&keep.position, plan));
-                self.see_floor(place, keep.floor, plan);
+                let place = self.place_seen(place, &keep.position, keep.floor, plan);
                 self.keep(keep, place, plan);
                 None
             }
@@ -83,22 +74,13 @@ impl Tables {
                 self.just(Change::Invalid(number, invalid::stored(message)), plan)
             }
             Subject::InvalidOf { message, position, floor } => {
-                let place = place.unwrap_or_else(|| self.place_of(position, plan));
-                self.see_floor(place, *floor, plan);
-                self.settle(place, plan);
-                let number = self.invalid.next;
-                self.just(Change::Invalid(number, invalid::stored(message)), plan)
+                let place = self.place_seen(place, position, *floor, plan);
+                self.invalid_of(message, place, plan)
             }
             Subject::InvalidDiscarded { number } => self.just(Change::InvalidGone(*number), plan),
             Subject::InvalidTaken { number, position, floor, keeps, .. } => {
-                let place = place.unwrap_or_else(|| self.place_of(position, plan));
-                self.see_floor(place, *floor, plan);
-                self.change(Change::InvalidGone(*number), plan);
-                keeps.iter().for_each(|keep| self.keep(keep, place, plan));
-                if keeps.is_empty() {
-                    self.settle(place, plan);
-                }
-                None
+                let place = self.place_seen(place, position, *floor, plan);
+                self.invalid_taken(*number, place, keeps, plan)
             }
             Subject::TimerCancelled { number } => {
                 self.cancelled(*number, plan).and_then(|change| self.just(change, plan))
@@ -121,6 +103,64 @@ impl Tables {
                 self.just(Change::Intake(Arc::clone(source), n.saturating_add(1)), plan)
             }
         }
+    }
+
+    /// The place of a position, known or not, now that its message has shown this floor.
+    fn place_seen(
+        &mut self,
+        place: Option<Place>,
+        position: &Position,
+        floor: u64,
+        plan: &mut Plan,
+    ) -> Place {
+        let place = place.unwrap_or_else(|| self.place_of(position, plan));
+        self.see_floor(place, floor, plan);
+        place
+    }
+
+    /// A handler has handled a position.
+    fn take_handled(
+        &mut self,
+        (position, place): (&Position, Place),
+        handler: &Arc<str>,
+        handlers: &[Arc<str>],
+        kept: Option<u64>,
+        plan: &mut Plan,
+    ) -> Sender {
+        let id = self.name(handler, plan);
+        match kept {
+            Some(number) => self.keep_no_more(number, plan),
+            None => self.handled(place, id, handlers, plan),
+        }
+        Sender { position: position.clone(), place, handler: Arc::clone(handler), id }
+    }
+
+    /// Puts a record on the list of those that are no message, and settles its position.
+    fn invalid_of(
+        &mut self,
+        message: &InvalidMessage,
+        place: Place,
+        plan: &mut Plan,
+    ) -> Option<Sender> {
+        self.settle(place, plan);
+        let number = self.invalid.next;
+        self.just(Change::Invalid(number, invalid::stored(message)), plan)
+    }
+
+    /// Takes a record off that list for the deliveries that come of it.
+    fn invalid_taken(
+        &mut self,
+        number: u64,
+        place: Place,
+        keeps: &[Keep],
+        plan: &mut Plan,
+    ) -> Option<Sender> {
+        self.change(Change::InvalidGone(number), plan);
+        keeps.iter().for_each(|keep| self.keep(keep, place, plan));
+        if keeps.is_empty() {
+            self.settle(place, plan);
+        }
+        None
     }
 
     /// Remembers an id, in the place of one whose time is over and that may still be there.

@@ -95,18 +95,10 @@ pub(crate) async fn a_record_that_is_a_message_now_leaves_the_list_as_its_delive
     subject: Subject,
 ) {
     let mut open = subject.open().await;
-    let foreign = Position::Foreign(partition(0), 3);
+    let foreign = foreign();
     let on_list = (1..=9).map(|n| invalid(record(n, "?")).done(&partition(0), n)).collect();
     open.commit(on_list).await;
     open.one(handled(at(5))).await;
-    let both = |first, position: &Position| {
-        let keep = |(number, handler): (u64, &str)| Keep {
-            handler: handler.into(),
-            late: true,
-            ..new(number, position.clone(), Wait::Held)
-        };
-        (first..).zip(BOTH).map(keep).collect::<Vec<_>>()
-    };
     let again = |number| Keep { message: None, ..new(number, at(6), Wait::Held) };
     let (mut swapped, unordered) = (both(40, &at(6)), both(42, &at(6)));
     swapped.reverse();
@@ -158,7 +150,27 @@ pub(crate) async fn a_record_that_is_a_message_now_leaves_the_list_as_its_delive
         assert_eq!((open.done(&partition(0)), open.recovered.pending.len()), (vec![(1, 9)], 0));
         assert_eq!(open.recovered.kept_next, 502);
     }
-    // A position that was settled with its record is new as long as that is listed.
+    settled_with_its_record(subject, open).await;
+}
+
+/// A delivery of each of both handlers, under these numbers.
+fn both(first: u64, position: &Position) -> Vec<Keep> {
+    let keep = |(number, handler): (u64, &str)| Keep {
+        handler: handler.into(),
+        late: true,
+        ..new(number, position.clone(), Wait::Held)
+    };
+    (first..).zip(BOTH).map(keep).collect()
+}
+
+fn foreign() -> Position {
+    Position::Foreign(partition(0), 3)
+}
+
+/// A position that was settled with its record is new as long as that is listed.
+async fn settled_with_its_record(subject: Subject, mut open: Opened) {
+    use Verdict::{Applied, NotPending};
+    let foreign = foreign();
     let settled = |entry: Entry| match entry.subject {
         About::InvalidTaken { number, position, floor, keeps, .. } => {
             self::entry(About::InvalidTaken { number, position, was_settled: true, floor, keeps })

@@ -9,10 +9,13 @@ use crate::store::{Keep, OutboxRow, Totals};
 mod check;
 mod kept;
 mod random;
+mod run;
 mod waiting;
 
 use kept::Keeping;
 pub(crate) use random::Random;
+use random::text;
+pub(crate) use run::random_batches_and_reopenings_do_as_the_model;
 use waiting::{ModelCause, Waiting};
 
 /// Batches of one run.
@@ -259,13 +262,13 @@ impl Model {
         }
     }
 
-    fn take<'a>(
+    fn take_subject<'a>(
         &mut self,
-        entry: &Entry,
+        subject: &About,
         time_ms: u64,
         sent: &mut impl Iterator<Item = &'a Arc<OutboxRow>>,
     ) {
-        match &entry.subject {
+        match subject {
             About::Handled { kept: Some(number), .. }
             | About::Discarded { number }
             | About::UnhandledDiscarded { number } => {
@@ -312,6 +315,15 @@ impl Model {
             }
             _ => {}
         }
+    }
+
+    fn take<'a>(
+        &mut self,
+        entry: &Entry,
+        time_ms: u64,
+        sent: &mut impl Iterator<Item = &'a Arc<OutboxRow>>,
+    ) {
+        self.take_subject(&entry.subject, time_ms, sent);
         entry.cancels.iter().for_each(|cancel| self.waiting.cancel(cancel));
         for touch in &entry.states {
             match &touch.change {
@@ -372,56 +384,4 @@ impl Model {
         self.runs += 1;
         self.keeping.restart();
     }
-
-    /// How many messages were sent, positions settled and states kept.
-    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
-        let sent = self.out.values().map(|out| out.rows.len()).sum();
-        (sent, self.settled.len(), self.states.len())
-    }
-
-    /// How much is kept.
-    fn totals(&self) -> Totals {
-        let (timers, outbox) = (self.waiting.len() as u64, self.open_rows() as u64);
-        Totals { timers, outbox, ..self.keeping.totals() }
-    }
-
-    /// How many messages are not confirmed.
-    pub(crate) fn open_rows(&self) -> usize {
-        self.out.values().map(|out| out.rows.len() - out.confirmed as usize).sum()
-    }
-}
-
-/// A text of any size, mostly small.
-fn text(random: &mut Random) -> String {
-    let length = match random.below(40) {
-        0 => random.below(30_000),
-        1..5 => 0,
-        _ => random.below(700),
-    };
-    format!("{}-{}", random.drawn, "x".repeat(length as usize))
-}
-
-pub(crate) async fn random_batches_and_reopenings_do_as_the_model(subject: Subject) {
-    let mut random = Random::from_environment();
-    let (mut model, mut open) = (Model::default(), subject.open().await);
-    for n in 0..BATCHES {
-        let batch = Batch { id: open.next_id, ..model.batch(&mut random) };
-        open.next_id += 1;
-        let durable = open.store.commit(&batch).await.unwrap();
-        model.apply(&batch, &durable);
-        if random.chance(8) {
-            model.check_reader(&*open.reader, 13).await;
-        }
-        if random.chance(6) || n + 1 == BATCHES {
-            let leave = if random.chance(3) { Leave::Closed } else { Leave::Dropped };
-            open = subject.reopen(open, leave).await;
-            model.restart();
-            model.check(&open).await;
-        }
-    }
-    let (sent, settled, states) = model.sizes();
-    assert!(sent > 1_000 && settled > 200 && states > 10, "{:?}", model.sizes());
-    let Totals { held, waiting, dead, timers, invalid, .. } = model.totals();
-    let kinds = [held + waiting + dead, timers, invalid];
-    assert!(kinds.iter().all(|count| *count > 3), "{:?}", model.totals());
 }

@@ -123,6 +123,7 @@ rules! {
                 "crate::consume::lane::Job",
                 "crate::consume::lane::LaneId",
                 "crate::consume::lane::requests::Asked",
+                "crate::consume::replay_invalid::Leaving",
                 // What a commit took, and took in.
                 "crate::service::Counts",
             ],

@@ -3,6 +3,23 @@
 use super::*;
 
 impl Model {
+    /// How many messages were sent, positions settled and states kept.
+    pub(crate) fn sizes(&self) -> (usize, usize, usize) {
+        let sent = self.out.values().map(|out| out.rows.len()).sum();
+        (sent, self.settled.len(), self.states.len())
+    }
+
+    /// How much is kept.
+    pub(super) fn totals(&self) -> Totals {
+        let (timers, outbox) = (self.waiting.len() as u64, self.open_rows() as u64);
+        Totals { timers, outbox, ..self.keeping.totals() }
+    }
+
+    /// How many messages are not confirmed.
+    pub(crate) fn open_rows(&self) -> usize {
+        self.out.values().map(|out| out.rows.len() - out.confirmed as usize).sum()
+    }
+
     /// Checks what readers see.
     pub(crate) async fn check_reader(&self, reader: &dyn Reader, page: usize) {
         let states: Vec<_> =

@@ -32,3 +32,13 @@ impl Random {
         self.below(one_in) == 0
     }
 }
+
+/// A text of any size, mostly small.
+pub(super) fn text(random: &mut Random) -> String {
+    let length = match random.below(40) {
+        0 => random.below(30_000),
+        1..5 => 0,
+        _ => random.below(700),
+    };
+    format!("{}-{}", random.drawn, "x".repeat(length as usize))
+}
