@@ -119,7 +119,7 @@ async fn invalid_records_are_shown_and_discarded() -> anyhow::Result<()> {
     assert_eq!(json["refused"][0]["number"], number);
     bank.stop().await?;
     let ended = tool(&replay, &dir, &["--all"]).await?;
-    assert!(ended.code == 1 && ended.err.contains("start the service"), "{ended:?}");
+    assert!(ended.code == 1 && ended.err.contains("only a running service"), "{ended:?}");
     bank = Bank::start(home.path()).await?;
     let refused = tool(&["dead-letters", "discard", "--invalid"], &dir, &[]).await?;
     assert_eq!(refused.code, 2, "{refused:?}");
