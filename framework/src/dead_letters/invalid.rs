@@ -99,7 +99,7 @@ impl InvalidMessages {
     /// with what becomes of it:
     ///
     /// - it is stored for each handler that takes its type, and handled once: late for its key
-    ///   ([`Late`](crate::Late)), for later messages of the key have gone before it;
+    ///   ([`Late`](crate::argument::Late)), for later messages of the key have gone before it;
     /// - if no handler takes its type, it goes on that [list](super::UnhandledMessages), or is
     ///   settled, if the app ignores the type;
     /// - if another copy of it was taken meanwhile, it has no further effect.

@@ -60,7 +60,7 @@ async fn a_second_process_is_refused_whatever_files_are_removed() -> anyhow::Res
     }
     let is_in_use = async |part: &str| {
         let error = start(home.path()).await.unwrap_err().to_string();
-        assert!(error.contains("in use by another process"), "{error}");
+        assert!(error.contains("in use by this process"), "{error}");
         assert!(error.contains(&*home.path().join(part).to_string_lossy()), "{error}");
     };
     is_in_use("broker").await;
