@@ -94,7 +94,11 @@ fn a_full_broker_makes_its_senders_wait_and_each_start_drains_what_it_can() {
         while shipping.counts().handled().map(|(_, count)| count).sum::<u64>() < ORDERS {
             tokio::task::yield_now().await;
         }
-        assert!(shipping.ready().to_string().contains("the broker has no room"));
+        // What they settled made room for a moment: three charges an order are more than there is.
+        while !shipping.ready().to_string().contains("the broker has no room") {
+            assert!(futures::poll!(std::pin::pin!(running.ended())).is_pending(), "it has ended");
+            tokio::task::yield_now().await;
+        }
         assert!(shipping.status().await.unwrap().outbox > 0);
         let waits = producer.send(Order { order: ORDERS, filling: filling() });
         assert!(futures::poll!(std::pin::pin!(waits)).is_pending());
