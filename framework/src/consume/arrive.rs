@@ -254,7 +254,7 @@ impl Consume {
             }
             Admission::NotMine => {
                 let time_ms = envelope.time_ms;
-                let subject = self.unhandled(envelope);
+                let subject = self.unhandled(envelope)?;
                 self.queue(subject, vec![record], Ticket::NotMine(position, time_ms))?;
             }
             Admission::Other => self.on_other(envelope, record)?,

@@ -15,7 +15,7 @@ use crate::stream::{Key, Position};
 
 /// Bytes that one record may have, times the handlers that take it: it is stored for each, and all
 /// of it in one commit.
-const STORED_BYTES_MAX: usize = 64 << 20;
+pub(crate) const STORED_BYTES_MAX: usize = 64 << 20;
 
 /// What becomes of a record of the list.
 pub(super) enum Again {
@@ -70,10 +70,10 @@ impl Consume {
             Err(reason) => return Ok(Again::Stays(Fate::Refused(reason))),
         };
         let Position::Stream(stream, _) = &envelope.position else {
-            return Ok(self.admit_again(number, envelope, true));
+            return self.admit_again(number, envelope, true);
         };
         let stream = Arc::clone(stream);
-        let again = self.admit_again(number, envelope, is_settled);
+        let again = self.admit_again(number, envelope, is_settled)?;
         // A hole may be gone.
         self.unpark(&stream)?;
         Ok(again)
@@ -111,7 +111,12 @@ impl Consume {
         Ok(envelope)
     }
 
-    fn admit_again(&mut self, number: u64, envelope: Envelope, was_settled: bool) -> Again {
+    fn admit_again(
+        &mut self,
+        number: u64,
+        envelope: Envelope,
+        was_settled: bool,
+    ) -> Result<Again, RunError> {
         let admission = self.admit.admit_listed(&envelope, was_settled, &self.wiring);
         let (position, floor) = (envelope.position.clone(), envelope.context.floor);
         let time_ms = envelope.time_ms;
@@ -123,17 +128,17 @@ impl Consume {
             Admission::Duplicate | Admission::Joined => {
                 self.counts.count_duplicates(1);
                 let subject = Box::new(Subject::InvalidDiscarded { number });
-                return Again::Leaves(subject, Leaving::of(number));
+                return Ok(Again::Leaves(subject, Leaving::of(number)));
             }
             Admission::Other => {
                 let reason = "its position is known, and belongs to another message";
-                return Again::Stays(Fate::Refused(reason.into()));
+                return Ok(Again::Stays(Fate::Refused(reason.into())));
             }
             Admission::Full => {
                 let reason = "its stream has as many holes as one may have";
-                return Again::Stays(Fate::Refused(reason.into()));
+                return Ok(Again::Stays(Fate::Refused(reason.into())));
             }
-            Admission::NotMine => match self.unhandled(envelope) {
+            Admission::NotMine => match self.unhandled(envelope)? {
                 Subject::Kept(keep) => (vec![*keep], Vec::new()),
                 _ => (Vec::new(), Vec::new()),
             },
@@ -141,7 +146,7 @@ impl Consume {
         };
         let came = Some((position.clone(), time_ms));
         let subject = Subject::InvalidTaken { number, position, was_settled, floor, keeps };
-        Again::Leaves(Box::new(subject), Leaving { number, deliveries, came })
+        Ok(Again::Leaves(Box::new(subject), Leaving { number, deliveries, came }))
     }
 
     /// A delivery of each handler. Later messages of its key have gone before it, so it is late.

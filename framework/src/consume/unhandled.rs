@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::Consume;
 use crate::envelope::Envelope;
+use crate::failure::RunError;
 use crate::store::{Keep, Subject, Wait};
 
 /// How many types are warned of by name; what comes of further ones is stored and counted alike.
@@ -23,13 +24,15 @@ impl Warned {
 }
 
 impl Consume {
-    /// What is committed for a message that no handler takes.
-    pub(super) fn unhandled(&mut self, envelope: Envelope) -> Subject {
+    /// What is committed for a message that no handler takes. What came before it with its key and
+    /// is only in memory is kept first: a handler may come with the next start, and then this one
+    /// is there before the broker brings those again.
+    pub(super) fn unhandled(&mut self, envelope: Envelope) -> Result<Subject, RunError> {
         let (position, floor) = (envelope.position.clone(), envelope.context.floor);
         let (topic, type_name) = (&envelope.topic, &envelope.type_name);
         if self.wiring.ignores(topic, type_name) {
             self.counts.count_ignored();
-            return Subject::NotMine { position, floor };
+            return Ok(Subject::NotMine { position, floor });
         }
         self.counts.count_unhandled();
         if self.state.warned.is_first(topic, type_name) {
@@ -40,8 +43,16 @@ impl Consume {
                  handler, or say App::ignore_types",
             );
         }
+        if let Some(key) = &envelope.key {
+            for handler in 0..self.wiring.handlers.len() {
+                let lane = self.wiring.lane_of(handler);
+                if let Some(hold) = lane.and_then(|lane| self.lanes.hold_key(lane, key)) {
+                    self.hold(hold)?;
+                }
+            }
+        }
         let handler = Arc::clone(type_name);
-        Subject::Kept(Box::new(Keep {
+        Ok(Subject::Kept(Box::new(Keep {
             number: self.lanes.reserve_unhandled(),
             position,
             floor,
@@ -52,6 +63,6 @@ impl Consume {
             attempts: 0,
             late: false,
             failure: None,
-        }))
+        })))
     }
 }

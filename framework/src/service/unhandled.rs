@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::clock::Clock;
+use crate::consume::replay_invalid::STORED_BYTES_MAX;
 use crate::failure::RunError;
 use crate::store::{
     Batch, Entry, Reader, Recovered, Store, StoreError, Subject, Unhandled, Verdict,
@@ -72,6 +73,10 @@ impl Taking<'_> {
             *left = rest;
             let (topic, type_name) = (first.position.topic(), &first.type_name);
             let subject = match self.wiring.route(topic, type_name) {
+                Some(route) if is_too_much(first.bytes, route.names.len()) => {
+                    self.told.count(first, What::TooMuch);
+                    continue;
+                }
                 Some(route) => {
                     self.told.count(first, What::Taken);
                     bytes += first.bytes as usize * route.names.len();
@@ -111,9 +116,15 @@ impl Taking<'_> {
     }
 }
 
+/// Whether what is stored of a message for all its handlers is more than one commit may have.
+fn is_too_much(bytes: u32, handlers: usize) -> bool {
+    (bytes as usize).saturating_mul(handlers) > STORED_BYTES_MAX
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Taken,
+    TooMuch,
     Ignored,
     Left,
 }
@@ -135,6 +146,13 @@ impl Told {
                 What::Taken => tracing::info!(
                     target: "endwise::unhandled", service, topic, r#type, count,
                     "stored messages of a type that no handler took are handled now",
+                ),
+                What::TooMuch => tracing::error!(
+                    target: "endwise::unhandled", service, topic, r#type, count,
+                    max_bytes = STORED_BYTES_MAX,
+                    "stored messages stay unhandled: their bytes, once for each handler that takes \
+                     them, are more than one commit may have; take them with fewer handlers, or \
+                     discard them and send them again",
                 ),
                 What::Ignored => tracing::info!(
                     target: "endwise::unhandled", service, topic, r#type, count,
@@ -158,5 +176,18 @@ async fn all_kept(reader: &dyn Reader) -> Result<Vec<crate::store::Kept>, StoreE
             return Ok(all);
         }
         all.extend(page);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::limits::BATCH_BYTES_MAX;
+
+    #[test]
+    fn what_is_taken_fits_a_commit() {
+        assert!(!is_too_much(1 << 20, 64) && is_too_much(1 << 20, 65));
+        // What is gathered before it, and names and keys of each delivery, come on top.
+        assert!(STORED_BYTES_MAX + BYTES_MAX + 256 * 4_096 < BATCH_BYTES_MAX);
     }
 }

@@ -176,6 +176,52 @@ async fn it_goes_behind_what_is_held_before_it_and_to_all_its_handlers() -> anyh
     Ok(())
 }
 
+/// What runs, waits behind it, or came in one fetch with a dead letter is nowhere but in memory.
+#[tokio::test(start_paused = true)]
+async fn it_does_not_overtake_what_was_only_in_memory_before_it() -> anyhow::Result<()> {
+    #[handler(name = "deposit")]
+    async fn hang(_: Deposit, _: &mut Account) {
+        std::future::pending().await
+    }
+    #[handler(name = "deposit", retry(attempts = 1_000, min = "500ms", max = "500ms"))]
+    async fn fail(_: Deposit, _: &mut Account) -> Result<()> {
+        Err(std::io::Error::other("not now").into())
+    }
+    #[handler(name = "deposit")]
+    async fn refuse(_: Deposit, _: &mut Account) -> Result<()> {
+        Err(HandlerError::permanent("closed"))
+    }
+    for handlers in [handlers![hang], handlers![fail], handlers![refuse]] {
+        let place = Place::new();
+        let web = place.web().await?;
+        let mut bank = TestApp::start_on(
+            App::new("bank").handlers(handlers),
+            place.0.clone(),
+            place.1.clone(),
+        )
+        .await?;
+        for cents in [1, 2] {
+            web.publish(deposit_of(cents)).await?;
+        }
+        web.publish(withdraw_of(3)).await?;
+        web.publish(deposit_of(4)).await?;
+        web.publish(withdraw_of(5)).await?;
+        in_time(async {
+            while listed(&bank).await? < 2 {
+                tokio::task::yield_now().await;
+            }
+            anyhow::Ok(())
+        })
+        .await?;
+        drop(bank);
+        bank = place.start(handlers![deposit, withdraw]).await?;
+        bank.dead_letters().replay(Filter::new()).await?;
+        in_time(bank.settle()).await?;
+        assert_eq!(history(&bank).await?, [1, 2, -3, 4, -5]);
+    }
+    Ok(())
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_foreign_record_with_a_type_waits_too() -> anyhow::Result<()> {
     let place = Place::new();

@@ -114,17 +114,26 @@ impl Lanes {
     /// Takes the followers of crowded lanes out of the memory: the store is to hold them.
     pub(crate) fn holds(&mut self) -> Vec<Hold> {
         let crowded = std::mem::take(&mut self.crowded);
+        let (now, followers_max) = (self.now_ms, self.followers_max);
+        let mut is_crowded = |id: LaneId| {
+            let lane = self.get_mut(id)?;
+            lane.is_listed = false;
+            lane.is_crowded(now, followers_max).then_some(id)
+        };
+        let crowded: Vec<_> = crowded.into_iter().filter_map(&mut is_crowded).collect();
         crowded.into_iter().filter_map(|id| self.hold(id)).collect()
     }
 
+    /// Takes all of a key out of the memory, what runs too: what the store keeps after it is not to
+    /// overtake it at a start.
+    pub(crate) fn hold_key(&mut self, component: usize, key: &Key) -> Option<Hold> {
+        let id = *self.by_key.get(&(component, key.clone()))?;
+        self.hold(id)
+    }
+
     fn hold(&mut self, id: LaneId) -> Option<Hold> {
-        let (now, followers_max) = (self.now_ms, self.followers_max);
-        let mut number = self.next_number;
+        let (now, mut number) = (self.now_ms, self.next_number);
         let lane = self.get_mut(id)?;
-        lane.is_listed = false;
-        if !lane.is_crowded(now, followers_max) {
-            return None;
-        }
         // What runs is kept with what is held behind it: after a crash it comes first again.
         let mut jobs = std::mem::take(&mut lane.in_run);
         let running = jobs.len();
@@ -136,6 +145,11 @@ impl Lanes {
             }
             let kept = if index < running { &mut lane.pinned } else { &mut lane.kept };
             kept.insert(job.number, Box::new(held(job, now)));
+            // What it is suspected of goes on with the delivery that is kept.
+            job.is_suspect = false;
+        }
+        if jobs.is_empty() {
+            return None;
         }
         lane.uncommitted += jobs.len();
         let run = lane.run;
@@ -244,7 +258,7 @@ fn held(job: &Job, now_ms: u64) -> KeptJob {
         late: false,
         bytes: weight(job),
         uncommitted: 1,
-        is_suspect: false,
+        is_suspect: job.is_suspect,
     }
 }
 
