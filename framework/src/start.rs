@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::handler::{Location, Spec};
 use crate::policy::Order;
+use crate::state::StateSpec;
 use crate::wiring::{Route, Topic, Wired, Wiring};
 
 mod component;
@@ -73,6 +74,29 @@ pub enum StartError {
         location: Location,
         /// The state.
         state: &'static str,
+    },
+    /// Two handlers take two types of one state name.
+    #[error(
+        "handlers {first:?} ({first_location}) and {second:?} ({second_location}) take two types \
+         under the one state name {state:?}, {first_type} and {second_type}, and each would \
+         overwrite what the other one stores: give one of them another name with \
+         #[state(name = \"...\")]"
+    )]
+    StateOfTwoTypes {
+        /// The name of both states.
+        state: &'static str,
+        /// One handler.
+        first: &'static str,
+        /// Where it is written.
+        first_location: Location,
+        /// Its state's type.
+        first_type: &'static str,
+        /// The other handler.
+        second: &'static str,
+        /// Where it is written.
+        second_location: Location,
+        /// Its state's type.
+        second_type: &'static str,
     },
     /// A handler takes a state of a message without a key.
     #[error(
@@ -266,6 +290,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
     let specs: Vec<&Spec> = app.entries.iter().map(|entry| entry.spec()).collect();
     check_names(&specs)?;
     specs.iter().try_for_each(|spec| check_states(spec))?;
+    check_state_types(&specs)?;
     let components = component::components(&specs)?;
 
     let state_specs: Vec<_> = specs.iter().flat_map(|spec| &spec.states).copied().collect();
@@ -326,6 +351,28 @@ fn check_states(spec: &Spec) -> Result<(), StartError> {
         }
         if !spec.keyed {
             return Err(StartError::StateWithoutKey { handler, location, state, type_name });
+        }
+    }
+    Ok(())
+}
+
+/// A state's name stands for one Rust type: two would overwrite each other.
+fn check_state_types(specs: &[&Spec]) -> Result<(), StartError> {
+    let mut named: BTreeMap<&str, (&Spec, &StateSpec)> = BTreeMap::new();
+    for spec in specs {
+        for state in &spec.states {
+            let (first, first_state) = *named.entry(state.name).or_insert((*spec, state));
+            if !first_state.is_same_type(state) {
+                return Err(StartError::StateOfTwoTypes {
+                    state: state.name,
+                    first: first.name,
+                    first_location: first.location,
+                    first_type: first_state.type_name(),
+                    second: spec.name,
+                    second_location: spec.location,
+                    second_type: state.type_name(),
+                });
+            }
         }
     }
     Ok(())

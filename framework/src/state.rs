@@ -1,5 +1,7 @@
 //! States: what a handler remembers of a key, as it is stored and read again.
 
+use std::any::TypeId;
+
 use crate::delivery::StateValue;
 use crate::error::BoxError;
 use crate::message::Unwritable;
@@ -95,42 +97,58 @@ pub struct StateSpec {
     pub name: &'static str,
     /// [`State::VERSION`].
     pub version: u32,
-    check: Check,
+    type_id: TypeId,
+    calls: Calls,
 }
 
-/// Reads a stored value as a state's type. It is part of no comparison: the type is told by its
-/// name and version.
+/// What a state's type can be asked. It is part of no comparison: the type is.
 #[derive(Clone, Copy)]
-struct Check(fn(&StateValue) -> Result<(), StateError>);
+struct Calls {
+    /// Reads a stored value as the type.
+    check: fn(&StateValue) -> Result<(), StateError>,
+    /// The type's path.
+    type_name: fn() -> &'static str,
+}
 
-impl std::fmt::Debug for Check {
+impl std::fmt::Debug for Calls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Check")
+        f.write_str((self.type_name)())
     }
 }
 
-impl PartialEq for Check {
+impl PartialEq for Calls {
     fn eq(&self, _: &Self) -> bool {
         true
     }
 }
 
-impl Eq for Check {}
+impl Eq for Calls {}
 
-impl std::hash::Hash for Check {
+impl std::hash::Hash for Calls {
     fn hash<H: std::hash::Hasher>(&self, _: &mut H) {}
 }
 
 impl StateSpec {
     /// The specification of that state.
     pub const fn of<S: State>() -> Self {
-        let check = Check(|stored| decode::<S>(stored).map(|_| ()));
-        StateSpec { name: S::NAME, version: S::VERSION, check }
+        let check = |stored: &_| decode::<S>(stored).map(|_| ());
+        let calls = Calls { check, type_name: std::any::type_name::<S> };
+        StateSpec { name: S::NAME, version: S::VERSION, type_id: TypeId::of::<S>(), calls }
+    }
+
+    /// Whether both are of one Rust type.
+    pub(crate) fn is_same_type(&self, other: &StateSpec) -> bool {
+        self.type_id == other.type_id
+    }
+
+    /// The path of the Rust type, for people.
+    pub(crate) fn type_name(&self) -> &'static str {
+        (self.calls.type_name)()
     }
 
     /// Whether a stored value can be read as this state.
     pub(crate) fn check(&self, stored: &StateValue) -> Result<(), StateError> {
-        (self.check.0)(stored)
+        (self.calls.check)(stored)
     }
 }
 

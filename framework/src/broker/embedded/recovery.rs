@@ -73,6 +73,7 @@ pub(super) fn open<D: Disk>(
     let snapshot_segment = replay.snapshot.as_ref().map_or(0, |&(_, segment)| segment);
     let (state, next) = replay.finish()?;
     let registry = state.registry;
+    let consumers = state.registrations.rows(&state.topics);
     let shared = Arc::new(Shared::new(state, options, Box::new(journal.reader())));
     Ok(Writer {
         journal,
@@ -84,6 +85,7 @@ pub(super) fn open<D: Disk>(
         head_groups: 0,
         drops: Drops::default(),
         pressure: super::pressure::Pressure::default(),
+        consumers,
         directory,
     })
 }

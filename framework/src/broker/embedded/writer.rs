@@ -16,7 +16,7 @@ use super::frame::{Road, Unnumbered};
 use super::pressure::Pressure;
 use super::segments::frame_bytes;
 use super::shared::{Shared, Written};
-use super::snapshot::{Snapshot, TopicRow};
+use super::snapshot::{ConsumerRow, Snapshot, TopicRow};
 use super::topics::Topic;
 use crate::broker::BrokerError;
 use crate::clock::Clock;
@@ -64,6 +64,8 @@ pub(super) struct Writer<D: Disk> {
     pub(super) drops: Drops,
     /// How near the disk limit was at the last look.
     pub(super) pressure: Pressure,
+    /// How far the consumers were at the newest snapshot, or at the opening.
+    pub(super) consumers: Vec<ConsumerRow>,
     /// Locked until the writer is gone.
     pub(super) directory: Directory,
 }
@@ -97,7 +99,18 @@ impl<D: Disk> Writer<D> {
             // An error stops the broker: the next command is told.
             let _ = self.sync_head(groups_max);
         }
+        self.note_consumers();
         self.sync_head(0)
+    }
+
+    /// Writes how far the consumers are, if that has changed: after a close, one that does not come
+    /// back is not behind on what it has settled. A full disk is no reason not to close.
+    fn note_consumers(&mut self) {
+        let mut group = Group::default();
+        let rows = self.shared.running().map(|state| state.registrations.rows(&state.topics));
+        if rows.is_ok_and(|rows| rows != self.consumers) && self.snapshot(&mut group).is_ok() {
+            self.commit(group);
+        }
     }
 
     /// Stops the broker if its data are no longer what was opened.
@@ -157,12 +170,11 @@ impl<D: Disk> Writer<D> {
                 TopicRow { name, incarnation, next: next.collect() }
             };
             let topics = state.topics.iter().map(topic).collect();
-            (
-                state.registry,
-                Snapshot { topics, consumers: state.registrations.rows(&state.topics) },
-            )
+            let consumers = state.registrations.rows(&state.topics);
+            (state.registry, Snapshot { topics, consumers })
         };
         let place = self.append(&snapshot.encode()?)?;
+        self.consumers = snapshot.consumers;
         group.push(Written { place, time_ms: 0, runs: Vec::new(), bytes: Bytes::new() });
         self.registry = registry;
         self.snapshot_segment = place.segment;

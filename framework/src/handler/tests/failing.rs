@@ -115,3 +115,28 @@ fn a_gap_is_of_the_component_and_needs_an_order() {
     let error = wire(&App::new("bank").handlers(handlers![loose])).unwrap_err();
     assert!(matches!(error, StartError::GapWithoutOrder { handler: "loose", .. }), "{error}");
 }
+
+#[test]
+fn two_types_of_one_state_name_do_not_start() {
+    mod other {
+        use crate::prelude::*;
+
+        #[derive(State, Default, Serialize, Deserialize)]
+        #[state(name = "account")]
+        pub(super) struct Account {
+            visits: u32,
+        }
+    }
+    #[handler]
+    fn one(_: Deposit, _: &mut Account) {}
+    #[handler]
+    fn same(_: Deposit, _: &mut Option<Account>) {}
+    #[handler]
+    fn two(_: Deposit, _: &mut other::Account) {}
+
+    assert!(wire(&App::new("bank").handlers(handlers![one, same])).is_ok());
+    let error = wire(&App::new("bank").handlers(handlers![one, two])).unwrap_err();
+    let says = error.to_string();
+    assert!(matches!(error, StartError::StateOfTwoTypes { state: "account", .. }), "{error}");
+    assert!(says.contains("handlers \"one\" (") && says.contains("other::Account"), "{says}");
+}

@@ -1,5 +1,6 @@
 use tempfile::TempDir;
 
+use super::kill::copy;
 use super::{EmbeddedOptions, open, small};
 use crate::broker::{Broker, Subscription};
 use crate::stream::PartitionId;
@@ -84,6 +85,34 @@ async fn a_consumer_goes_on_at_its_cursors_after_a_restart() {
     let rest = fetch(&mut *consumer, 40).await;
     assert_eq!(by_key(&[first, rest].concat()).values().flatten().count(), 100);
     assert!(is_empty(&mut *consumer).await);
+}
+
+#[tokio::test]
+async fn a_consumer_that_does_not_come_back_is_not_behind_on_what_it_has_settled() {
+    let home = TempDir::new().unwrap();
+    for (closes, behind) in [(true, 40), (false, 100)] {
+        let broker = open(home.path(), small());
+        let name = if closes { "a" } else { "b" };
+        let mut consumer = broker.subscribe(subscription(name, &[name])).await.unwrap();
+        publish(&broker, publications(name, 100)).await;
+        let records = fetch(&mut *consumer, 60).await;
+        settle(&mut *consumer, &records).await;
+        assert_eq!(broker.lag(name), Some(40));
+        if closes {
+            broker.close().await.unwrap();
+            drop((broker, consumer));
+        } else {
+            // It dies: what it knows of its consumers is older, and keeps more.
+            let killed = TempDir::new().unwrap();
+            copy(home.path(), killed.path());
+            let broker = open(killed.path(), small());
+            assert_eq!(broker.lag(name), Some(behind));
+            continue;
+        }
+        let broker = open(home.path(), small());
+        assert_eq!(broker.lag(name), Some(behind));
+        broker.close().await.unwrap();
+    }
 }
 
 #[tokio::test]
