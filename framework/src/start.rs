@@ -77,26 +77,17 @@ pub enum StartError {
     },
     /// Two handlers take two types of one state name.
     #[error(
-        "handlers {first:?} ({first_location}) and {second:?} ({second_location}) take two types \
-         under the one state name {state:?}, {first_type} and {second_type}, and each would \
+        "two types have the one state name {state:?}, {first} and {second}, and each would \
          overwrite what the other one stores: give one of them another name with \
          #[state(name = \"...\")]"
     )]
     StateOfTwoTypes {
         /// The name of both states.
         state: &'static str,
-        /// One handler.
-        first: &'static str,
-        /// Where it is written.
-        first_location: Location,
-        /// Its state's type.
-        first_type: &'static str,
-        /// The other handler.
-        second: &'static str,
-        /// Where it is written.
-        second_location: Location,
-        /// Its state's type.
-        second_type: &'static str,
+        /// One type, with a handler that takes it, and where that is written.
+        first: Box<str>,
+        /// The other.
+        second: Box<str>,
     },
     /// A handler takes a state of a message without a key.
     #[error(
@@ -363,15 +354,13 @@ fn check_state_types(specs: &[&Spec]) -> Result<(), StartError> {
         for state in &spec.states {
             let (first, first_state) = *named.entry(state.name).or_insert((*spec, state));
             if !first_state.is_same_type(state) {
-                return Err(StartError::StateOfTwoTypes {
-                    state: state.name,
-                    first: first.name,
-                    first_location: first.location,
-                    first_type: first_state.type_name(),
-                    second: spec.name,
-                    second_location: spec.location,
-                    second_type: state.type_name(),
-                });
+                let text = |spec: &Spec, state: &StateSpec| {
+                    let (handler, location) = (spec.name, spec.location);
+                    let type_name = state.type_name();
+                    format!("{type_name} of handler {handler:?} ({location})").into()
+                };
+                let (first, second) = (text(first, first_state), text(spec, state));
+                return Err(StartError::StateOfTwoTypes { state: state.name, first, second });
             }
         }
     }

@@ -138,5 +138,6 @@ fn two_types_of_one_state_name_do_not_start() {
     let error = wire(&App::new("bank").handlers(handlers![one, two])).unwrap_err();
     let says = error.to_string();
     assert!(matches!(error, StartError::StateOfTwoTypes { state: "account", .. }), "{error}");
-    assert!(says.contains("handlers \"one\" (") && says.contains("other::Account"), "{says}");
+    let second = "other::Account of handler \"two\" (";
+    assert!(says.contains("Account of handler \"one\" (") && says.contains(second), "{says}");
 }
