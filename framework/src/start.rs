@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::app::App;
 use crate::handler::{Location, Spec};
 use crate::policy::Order;
-use crate::state::StateSpec;
 use crate::wiring::{Route, Topic, Wired, Wiring};
 
 mod component;
@@ -14,6 +13,7 @@ mod failing;
 mod found;
 mod renames;
 mod schedules;
+mod states;
 mod types;
 
 pub(crate) use found::{catalog, check_found};
@@ -280,8 +280,7 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
     check_name(&app.name)?;
     let specs: Vec<&Spec> = app.entries.iter().map(|entry| entry.spec()).collect();
     check_names(&specs)?;
-    specs.iter().try_for_each(|spec| check_states(spec))?;
-    check_state_types(&specs)?;
+    states::check(&specs)?;
     let components = component::components(&specs)?;
 
     let state_specs: Vec<_> = specs.iter().flat_map(|spec| &spec.states).copied().collect();
@@ -328,40 +327,6 @@ fn check_names(specs: &[&Spec]) -> Result<(), StartError> {
         if let Some(first) = named.insert(spec.name, spec.location) {
             let (name, second) = (spec.name, spec.location);
             return Err(StartError::SameName { name, first, second });
-        }
-    }
-    Ok(())
-}
-
-fn check_states(spec: &Spec) -> Result<(), StartError> {
-    let Spec { name: handler, location, type_name, .. } = *spec;
-    for (index, state) in spec.states.iter().enumerate() {
-        let state = state.name;
-        if spec.states.iter().skip(index + 1).any(|other| other.name == state) {
-            return Err(StartError::StateTwice { handler, location, state });
-        }
-        if !spec.keyed {
-            return Err(StartError::StateWithoutKey { handler, location, state, type_name });
-        }
-    }
-    Ok(())
-}
-
-/// A state's name stands for one Rust type: two would overwrite each other.
-fn check_state_types(specs: &[&Spec]) -> Result<(), StartError> {
-    let mut named: BTreeMap<&str, (&Spec, &StateSpec)> = BTreeMap::new();
-    for spec in specs {
-        for state in &spec.states {
-            let (first, first_state) = *named.entry(state.name).or_insert((*spec, state));
-            if !first_state.is_same_type(state) {
-                let text = |spec: &Spec, state: &StateSpec| {
-                    let (handler, location) = (spec.name, spec.location);
-                    let type_name = state.type_name();
-                    format!("{type_name} of handler {handler:?} ({location})").into()
-                };
-                let (first, second) = (text(first, first_state), text(spec, state));
-                return Err(StartError::StateOfTwoTypes { state: state.name, first, second });
-            }
         }
     }
     Ok(())

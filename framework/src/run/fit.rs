@@ -5,7 +5,7 @@
 //! part the number of a new opening, and the next start refuses what is not of the last one. What
 //! was copied while it ran is found by what they hold: cursors, and the sequences of streams.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +33,8 @@ pub(super) struct Fit {
     services: Vec<Arc<str>>,
     accepted: BTreeSet<String>,
     sheet: Sheet,
+    /// What each service's own file said when it was looked at, or what was written into it since.
+    slips: BTreeMap<Arc<str>, Option<Slip>>,
 }
 
 /// A service whose store is open, and what was found in it.
@@ -55,7 +57,8 @@ impl Fit {
             }
         }
         let (data, services) = (data.to_owned(), services.to_vec());
-        Ok(Fit { data, services, accepted, sheet: Sheet::default() })
+        let (sheet, slips) = Default::default();
+        Ok(Fit { data, services, accepted, sheet, slips })
     }
 
     /// Compares the files, now that nobody else has the broker open.
@@ -79,6 +82,7 @@ impl Fit {
                 self.check(&service, entry, slip, is_known)?;
             }
             let now = slip.map_or(0, |slip| slip.opening);
+            self.slips.insert(Arc::clone(&service), slip);
             self.sheet.services.insert(service, Entry { now, next: now });
         }
         Ok(())
@@ -101,6 +105,10 @@ impl Fit {
                 false => Ok(()),
             };
         };
+        if !dir.join("FORMAT").exists() && !dir.join("journal").exists() {
+            // The rest of it is gone: only its file was left.
+            return Err(FitError::StoreMissing { service, dir, broker, known });
+        }
         let opening = slip.opening;
         if slip.broker != self.sheet.broker {
             return Err(FitError::BrokerMissing { broker, service, dir });
@@ -217,22 +225,35 @@ impl Fit {
         let mut sheet = self.sheet.clone();
         sheet.opening += 1;
         let opening = sheet.opening;
+        // A directory that was moved away or replaced is left as it is, and so is what is known of
+        // it: the next start tells, or finds it back in its place.
+        let services = self.services.iter().filter(|service| self.is_the_same(service));
+        let here: Vec<_> = services.cloned().collect();
         // Both numbers are right until all have the new one: a crash in between changes nothing.
-        for service in &self.services {
-            let slip = Slip::read(&self.data.join(&**service)).ok().flatten();
-            let now = slip.map_or(0, |slip| slip.opening);
-            sheet.services.insert(Arc::clone(service), Entry { now, next: opening });
+        for service in &here {
+            sheet.services.entry(Arc::clone(service)).or_default().next = opening;
         }
         sheet.write(&broker)?;
         self.sheet.opening = opening;
-        for service in &self.services {
-            Slip { broker: sheet.broker, opening }.write(&self.data.join(&**service))?;
+        for service in here {
+            let slip = Slip { broker: sheet.broker, opening };
+            slip.write(&self.data.join(&*service))?;
+            sheet.services.insert(Arc::clone(&service), Entry { now: opening, next: opening });
+            self.slips.insert(service, Some(slip));
         }
-        let both = Entry { now: opening, next: opening };
-        sheet.services.extend(self.services.iter().map(|service| (Arc::clone(service), both)));
         sheet.write(&broker)?;
         self.sheet = sheet;
         Ok(())
+    }
+
+    /// Whether a service's own file says what it said before. One that could not be read was
+    /// accepted.
+    fn is_the_same(&self, service: &Arc<str>) -> bool {
+        let known = self.slips.get(service).copied().flatten();
+        match Slip::read(&self.data.join(&**service)) {
+            Ok(found) => found == known,
+            Err(_) => known.is_none(),
+        }
     }
 }
 

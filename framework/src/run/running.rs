@@ -333,7 +333,9 @@ impl Running {
             result = result.and(service.stop().await);
         }
         let fit = self.fit.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(fit) = fit {
+        // What ended with an error may have lost its directory, or its disk: that is as if the
+        // process had died, and the opening stays the one that it was.
+        if let Some(fit) = fit.filter(|_| result.is_ok()) {
             // A copy that was made while they ran is of the opening before. The broker's lock
             // still keeps others out.
             result = result.and(advance(fit).await.map(drop));

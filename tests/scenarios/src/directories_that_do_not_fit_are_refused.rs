@@ -231,6 +231,85 @@ fn a_copy_that_was_made_while_running_is_found_after_a_stop_and_after_a_crash() 
 }
 
 #[test]
+fn a_directory_that_was_moved_away_while_it_ran_is_missed_and_fits_when_it_is_back() {
+    for (member, is_noticed) in [("shipping", true), ("shipping", false), ("billing", true)] {
+        let home = TempDir::new().unwrap();
+        let (data, away) = (home.path(), home.path().join("away"));
+        orders(data, 0..3, End::Stopped, None);
+        phase(async {
+            let running = start(data).await.unwrap();
+            fs::rename(data.join(member), &away).unwrap();
+            if is_noticed {
+                let order = Order { order: "3".into() };
+                let _ = running.service("shipping").unwrap().producer().send(order).await;
+                let _ = running.settle().await;
+            }
+            assert!(running.stop().await.is_err() || !is_noticed, "{member}");
+        });
+        phase(async {
+            let error = refusal(data).await;
+            let is_right =
+                matches!(&error, FitError::StoreMissing { service, .. } if **service == *member);
+            assert!(is_right, "{member}, noticed: {is_noticed}: {error}");
+        });
+        fs::rename(&away, data.join(member)).unwrap();
+        orders(data, 4..6, End::Stopped, None);
+        phase(async {
+            let running = start(data).await.unwrap();
+            let times = charged(&running, 0..6).await;
+            let others = [times[0], times[1], times[2], times[4], times[5]];
+            assert!(others == [1; 5] && times[3] <= 1, "{member}: {times:?}");
+            running.stop().await.unwrap();
+        });
+    }
+}
+
+#[test]
+fn an_older_copy_that_is_put_in_place_while_it_runs_is_not_taken_for_the_newer() {
+    let (home, old) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (data, away) = (home.path(), home.path().join("away"));
+    orders(data, 0..2, End::Stopped, None);
+    put(&data.join("billing"), &old.path().join("billing"));
+    orders(data, 2..4, End::Stopped, None);
+    phase(async {
+        let running = start(data).await.unwrap();
+        fs::rename(data.join("billing"), &away).unwrap();
+        copy(&old.path().join("billing"), &data.join("billing"));
+        let _ = running.stop().await;
+    });
+    phase(async {
+        let error = refusal(data).await;
+        assert!(matches!(error, FitError::StoreOlder { .. }), "{error}");
+    });
+    fs::remove_dir_all(data.join("billing")).unwrap();
+    fs::rename(&away, data.join("billing")).unwrap();
+    phase(async {
+        let running = start(data).await.unwrap();
+        assert_eq!(charged(&running, 0..4).await, [1; 4]);
+        running.stop().await.unwrap();
+    });
+}
+
+#[test]
+fn a_store_of_which_only_its_file_is_left_is_missing() {
+    let home = TempDir::new().unwrap();
+    let data = home.path();
+    orders(data, 0..2, End::Stopped, None);
+    for member in ["shipping", "billing"] {
+        let (dir, away) = (data.join(member), data.join("away"));
+        put(&dir, &away);
+        fs::remove_dir_all(dir.join("journal")).unwrap();
+        fs::remove_dir_all(dir.join("sled")).unwrap();
+        fs::remove_file(dir.join("FORMAT")).unwrap();
+        phase(async {
+            let error = refusal(data).await;
+            assert!(matches!(error, FitError::StoreMissing { .. }), "{member}: {error}");
+        });
+        put(&away, &dir);
+    }
+}
+
+#[test]
 fn what_is_accepted_goes_on_and_nothing_that_is_sent_then_is_lost() {
     for (member, is_old) in MEMBERS.into_iter().flat_map(|member| [(member, true), (member, false)])
     {
