@@ -1,0 +1,187 @@
+//! The core: one state machine, which decides all about messages. Events and the time come in;
+//! rows of the frame and actions go out. It has no task, file, clock, random source, lock or
+//! channel; user code runs behind [`Calls`](calls::Calls) alone.
+//!
+//! The way of a message: [`Core::on`] hands its record to [`Deliveries`](deliveries::Deliveries), which
+//! admits it and calls its handlers. A call that is done at once leaves nothing but rows. Any other
+//! becomes a *job*, which closes its lane until it has ended; what waits in the lane behind a job is
+//! a job too.
+
+pub(crate) mod action;
+pub(crate) mod calls;
+pub(crate) mod commits;
+pub(crate) mod deliveries;
+pub(crate) mod effects;
+pub(crate) mod event;
+pub(crate) mod inbox;
+pub(crate) mod jobs;
+pub(crate) mod lane;
+pub(crate) mod ledger;
+pub(crate) mod message;
+pub(crate) mod outbox;
+pub(crate) mod plan;
+pub(crate) mod positions;
+pub(crate) mod recover;
+pub(crate) mod requests;
+pub(crate) mod retry;
+pub(crate) mod rows;
+pub(crate) mod seams;
+pub(crate) mod streams;
+pub(crate) mod work;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use action::Action;
+use calls::{Begun, Calls};
+use commits::Commits;
+use deliveries::Deliveries;
+use event::{CommitEnd, Event, Now};
+use plan::Plan;
+use seams::{Hand, Health, Seams, Turn};
+use streams::Streams;
+use work::Next;
+
+use crate::ids::{FrameNo, Position};
+use crate::table::frame::Frame;
+
+/// One shard: all that it knows, and all that it decides.
+#[derive(Debug)]
+pub(crate) struct Core {
+    plan: Arc<Plan>,
+    streams: Streams,
+    deliveries: Deliveries,
+    commits: Commits,
+}
+
+impl Core {
+    /// Takes an event, and does what it leads to.
+    pub(crate) fn on(&mut self, now: Now, event: Event, seams: &mut Seams<'_>) -> Turn {
+        let plan = Arc::clone(&self.plan);
+        let gathering = self.commits.gathering();
+        let hand = &mut Hand { now, gathering, plan: &plan, seams };
+        match event {
+            Event::Records(records) => {
+                self.streams.translate(&records.names, hand.seams.frame);
+                self.deliveries.work.add_records(records);
+            }
+            Event::Woken(runs) => self.deliveries.work.add_woken(runs),
+            Event::HandlerReady(handler) => self.deliveries.handler_ready(handler),
+            Event::Loaded(rows) => {
+                for (id, row) in rows {
+                    if let Err(error) = self.deliveries.loaded(id, row.as_ref()) {
+                        hand.seams.actions.push(Action::Damaged(error));
+                    }
+                }
+            }
+            Event::Committed(no, end) => self.committed(no, end, hand.seams.actions),
+            Event::Request(ticket, request) => {
+                let reply = self.deliveries.request(request, hand);
+                self.commits.reply(ticket, reply);
+            }
+            Event::Go => {}
+        }
+        self.deliveries.look_at_time(hand);
+        self.work_off(hand)
+    }
+
+    fn work_off(&mut self, hand: &mut Hand<'_, '_>) -> Turn {
+        let calls = hand.plan.limits.turn_calls;
+        self.announce(calls, hand);
+        for _ in 0..calls {
+            if hand.seams.frame.is_full() {
+                return Turn::Full;
+            }
+            let work = &mut self.deliveries.work;
+            let next = if self.commits.may_go_on() { work.next() } else { None };
+            match next {
+                Some(Next::Woken(run)) => self.deliveries.woken(run, hand),
+                Some(Next::Lane(lane)) => self.deliveries.go_on(lane, hand),
+                Some(Next::Record(partition, record)) => {
+                    // A number that its dictionary lacks: the record stays where it is.
+                    if let Some(stream) = self.streams.at(record.stream, record.slot) {
+                        self.deliveries.record(partition, stream, record, hand);
+                    }
+                }
+                None => return Turn::Idle { wake_mono_ms: self.deliveries.next_due() },
+            }
+        }
+        Turn::More
+    }
+
+    /// Names what this turn may call for the records that come next: once, before any of it runs.
+    fn announce(&self, most: usize, hand: &mut Hand<'_, '_>) {
+        let mut begun = Vec::new();
+        for record in self.deliveries.work.ahead().iter().take(most) {
+            if let Some(stream) = self.streams.at(record.stream, record.slot) {
+                let position = Position { stream, sequence: record.sequence };
+                let handlers = hand.plan.handlers_of(record.route).iter();
+                begun.extend(handlers.map(|&handler| Begun { position, handler }));
+            }
+        }
+        if !begun.is_empty() {
+            hand.seams.calls.begin(&begun);
+        }
+    }
+
+    /// Seals the frame that was gathered; `None` while one is on its way, or nothing is to be said.
+    /// The driver then hands the frame to the store, and an empty one to the next turn.
+    pub(crate) fn seal(&mut self, now: Now, frame: &mut Frame) -> Option<FrameNo> {
+        if self.commits.flying().is_some() {
+            return None;
+        }
+        let has_news = !frame.is_empty() || self.deliveries.positions.has_news();
+        if !has_news && !self.commits.has_replies() {
+            return None;
+        }
+        let no = self.commits.seal()?;
+        self.deliveries.seal(no, &self.plan, frame);
+        (frame.no, frame.time_ms) = (no, now.wall_ms);
+        Some(no)
+    }
+
+    fn committed(&mut self, no: FrameNo, end: CommitEnd, actions: &mut Vec<Action>) {
+        if self.commits.flying() != Some(no) {
+            return;
+        }
+        match end {
+            CommitEnd::Durable => {
+                let settled = self.deliveries.durable(no);
+                if !settled.is_empty() {
+                    actions.push(Action::Settle(settled));
+                }
+                let replies = self.commits.durable(no).into_iter();
+                actions.extend(replies.map(|(ticket, reply)| Action::Reply(ticket, reply)));
+            }
+            CommitEnd::NoRoom => {
+                self.commits.no_room();
+                actions.push(Action::CommitAgain(no));
+            }
+            CommitEnd::Absent => actions.push(Action::CommitAgain(no)),
+            CommitEnd::Unknown => actions.push(Action::Resolve(no)),
+            CommitEnd::Fenced => {
+                self.commits.fenced();
+                actions.push(Action::Rebuild);
+            }
+        }
+    }
+
+    /// Whether more records may be handed in.
+    pub(crate) fn has_room(&self) -> bool {
+        let limits = &self.plan.limits;
+        self.commits.may_go_on() && self.deliveries.has_room(limits)
+    }
+
+    pub(crate) fn health(&self) -> Health {
+        let is_out_of_room = self.commits.is_out_of_room();
+        let is_flying = self.commits.flying().is_some();
+        self.deliveries.health(is_out_of_room, is_flying)
+    }
+
+    /// Ends without a further word: pending calls are dropped.
+    pub(crate) fn close(self, calls: &mut dyn Calls) {
+        self.deliveries.runs().for_each(|run| calls.cancel(run));
+    }
+}

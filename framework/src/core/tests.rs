@@ -1,0 +1,8 @@
+//! The core against a world of made-up handlers, stores and brokers.
+
+mod calls;
+mod claims;
+mod expected;
+mod simulation;
+mod store;
+mod world;

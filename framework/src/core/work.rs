@@ -1,0 +1,102 @@
+//! What a turn has to do, and what was asked for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::event::{Incoming, Load, Records};
+use crate::ids::{DeliveryId, HandlerIx, LaneNo, LoadId, PartitionIx, RunId};
+
+/// What is to be done, and in which order.
+#[derive(Debug, Default)]
+pub(crate) struct Work {
+    batches: VecDeque<Records>,
+    /// The next record of the first batch.
+    next: usize,
+    woken: VecDeque<RunId>,
+    lanes: VecDeque<LaneNo>,
+    /// Lanes whose first delivery's handler was not ready.
+    unready: BTreeMap<HandlerIx, Vec<LaneNo>>,
+    loads: BTreeMap<LoadId, Wanted>,
+    loads_made: u64,
+}
+
+/// For whom a row is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    State(LaneNo, usize),
+    Message(DeliveryId),
+}
+
+/// The next thing to do.
+#[derive(Debug)]
+pub(crate) enum Next {
+    Woken(RunId),
+    Lane(LaneNo),
+    Record(PartitionIx, Incoming),
+}
+
+impl Work {
+    pub(crate) fn add_records(&mut self, records: Records) {
+        self.batches.push_back(records);
+    }
+
+    pub(crate) fn add_woken(&mut self, runs: Vec<RunId>) {
+        self.woken.extend(runs);
+    }
+
+    pub(crate) fn add_lane(&mut self, lane: LaneNo) {
+        self.lanes.push_back(lane);
+    }
+
+    pub(crate) fn not_ready(&mut self, handler: HandlerIx, lane: LaneNo) {
+        self.unready.entry(handler).or_default().push(lane);
+    }
+
+    /// The lanes that waited for a handler.
+    pub(crate) fn ready(&mut self, handler: HandlerIx) -> Vec<LaneNo> {
+        self.unready.remove(&handler).unwrap_or_default()
+    }
+
+    /// What has begun goes on before anything begins.
+    pub(crate) fn next(&mut self) -> Option<Next> {
+        if let Some(run) = self.woken.pop_front() {
+            return Some(Next::Woken(run));
+        }
+        if let Some(lane) = self.lanes.pop_front() {
+            return Some(Next::Lane(lane));
+        }
+        let batch = self.batches.front_mut()?;
+        let record = batch.records.get_mut(self.next).cloned();
+        let next = record.map(|record| Next::Record(batch.partition, record));
+        self.next += 1;
+        if self.next >= batch.records.len() {
+            self.next = 0;
+            self.batches.pop_front();
+        }
+        next
+    }
+
+    /// The records that come next.
+    pub(crate) fn ahead(&self) -> &[Incoming] {
+        let batch = self.batches.front();
+        batch.and_then(|batch| batch.records.get(self.next..)).unwrap_or_default()
+    }
+
+    /// Whether nothing is to be done, and no row is being read.
+    pub(crate) fn is_empty(&self) -> bool {
+        let has_work = !self.woken.is_empty() || !self.lanes.is_empty();
+        !has_work && self.batches.is_empty() && self.loads.is_empty()
+    }
+
+    /// Asks for a row.
+    pub(crate) fn want(&mut self, wanted: Wanted, load: Load) -> (LoadId, Load) {
+        self.loads_made += 1;
+        let id = LoadId(self.loads_made);
+        self.loads.insert(id, wanted);
+        (id, load)
+    }
+
+    /// For whom a row was read.
+    pub(crate) fn loaded(&mut self, id: LoadId) -> Option<Wanted> {
+        self.loads.remove(&id)
+    }
+}
