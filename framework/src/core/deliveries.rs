@@ -211,7 +211,9 @@ impl Deliveries {
         };
         match job.stage {
             Stage::Ready => {}
-            Stage::Waiting | Stage::Dead => return self.hold(no, hand),
+            // Behind a dead letter nothing may fill the memory until somebody comes.
+            Stage::Dead => return self.hold(no, 0, hand),
+            Stage::Waiting => return self.hold(no, hand.plan.limits.followers, hand),
             Stage::Loading | Stage::Running(_) | Stage::Skipped => return,
         }
         let (origin, tries, message) = (job.origin, job.tries, job.message.clone());
@@ -292,20 +294,20 @@ impl Deliveries {
                     self.effects.lanes[lane].skip(id);
                     hand.seams.actions.push(Action::Note(Note::Skipped { delivery: id }));
                 }
-                Stage::Running(_) => self.hold(lane, hand),
+                Stage::Running(_) => self.hold(lane, hand.plan.limits.followers, hand),
                 Stage::Ready | Stage::Loading | Stage::Skipped => {}
             }
             self.list(lane);
         }
     }
 
-    /// Stores what is only in memory of a lane, if more than a few wait in it: what runs too, or it
+    /// Stores what is only in memory of a lane, if more than so many wait in it: what runs too, or it
     /// would come behind them after a crash.
-    fn hold(&mut self, no: LaneNo, hand: &mut Hand<'_, '_>) {
+    fn hold(&mut self, no: LaneNo, most: usize, hand: &mut Hand<'_, '_>) {
         let Some(slow) = self.effects.lanes[no].slow() else { return };
         let is_new = |id: &&DeliveryId| self.jobs.get(**id).is_some_and(|job| !job.is_stored);
         let new: Vec<_> = slow.queue.iter().filter(is_new).copied().collect();
-        if new.len() > hand.plan.limits.followers {
+        if new.len() > most {
             new.into_iter().for_each(|id| self.store(id, hand));
         }
     }
