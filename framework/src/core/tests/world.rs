@@ -340,7 +340,8 @@ impl World {
             self.on(Event::Woken(woken));
             let loads = !self.loads.is_empty();
             self.load();
-            let sealed = self.seal();
+            // One that was on its way before goes first, and another one after it.
+            let sealed = self.flying.is_some() || self.seal();
             self.commit(CommitEnd::Durable);
             let health = self.core.as_ref().unwrap().health();
             let is_more = self.turn != Turn::Idle { wake_mono_ms: None };
