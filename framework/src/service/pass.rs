@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::broker::Consumer;
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::failure::RunError;
 use crate::store::{Batch, Entry, Recovered, Store, Subject};
 use crate::stream::PartitionId;
@@ -13,12 +12,12 @@ use crate::stream::PartitionId;
 /// start. What is lost of a partition that was read before, the loop is told.
 pub(super) async fn pass(
     store: &mut dyn Store,
-    consumer: &dyn Consumer,
+    starts: Vec<(Arc<PartitionId>, u64)>,
     recovered: &Recovered,
     clock: &Clock,
 ) -> Result<(), RunError> {
     let is_known = |id: &Arc<PartitionId>| recovered.cursors.iter().any(|(known, _)| known == id);
-    let passed = consumer.starts().into_iter().filter_map(|(partition, start)| {
+    let passed = starts.into_iter().filter_map(|(partition, start)| {
         if is_known(&partition) {
             return None;
         }
@@ -28,60 +27,31 @@ pub(super) async fn pass(
     });
     let entries: Vec<Entry> = passed.collect();
     if !entries.is_empty() {
-        store.commit(&Batch { time_ms: clock.now_ms(), entries, ..Batch::default() }).await?;
+        let Now { wall_ms: time_ms, steady_ms } = clock.read();
+        store.commit(&Batch { time_ms, steady_ms, entries, ..Batch::default() }).await?;
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use async_trait::async_trait;
-
     use super::*;
-    use crate::broker::{BrokerError, Lost, Record};
-    use crate::committed::Committed;
     use crate::store::memory::MemoryStore;
     use crate::store::{Catalog, OpenStore, Renames};
-
-    /// A consumer of a partition whose first records are gone.
-    struct Late(Arc<PartitionId>);
-
-    #[async_trait]
-    impl Consumer for Late {
-        async fn fetch(&mut self, _: usize, _: usize) -> Result<Vec<Record>, BrokerError> {
-            std::future::pending().await
-        }
-
-        async fn settle(&mut self, _: &[Committed]) -> Result<(), BrokerError> {
-            Ok(())
-        }
-
-        fn starts(&self) -> Vec<(Arc<PartitionId>, u64)> {
-            vec![(Arc::clone(&self.0), 7)]
-        }
-
-        fn lost(&mut self) -> Vec<Lost> {
-            Vec::new()
-        }
-
-        fn pause(&mut self, _: &PartitionId) {}
-
-        fn resume(&mut self, _: &PartitionId) {}
-    }
 
     #[tokio::test]
     async fn a_service_that_comes_late_reads_on_from_where_it_began() {
         let memory = MemoryStore::new(1);
         let partition =
             PartitionId { cluster: "c".into(), topic: "t".into(), incarnation: 1, partition: 0 };
-        let consumer = Late(Arc::new(partition));
+        let starts = vec![(Arc::new(partition), 7)];
         for before in [None, Some(7), Some(7)] {
             let opened = Box::new(memory.clone()).open("s".into()).await.unwrap();
             let mut store = opened.store;
             let adopted = store.adopt(Catalog::default(), Renames::default()).await.unwrap();
             let cursor = adopted.cursors.first().map(|(_, done)| done.next_missing(0));
             assert_eq!(cursor, before, "what was never there is passed over once");
-            pass(&mut *store, &consumer, &adopted, &Clock::fixed(0)).await.unwrap();
+            pass(&mut *store, starts.clone(), &adopted, &Clock::fixed(0)).await.unwrap();
         }
     }
 }

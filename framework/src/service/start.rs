@@ -98,7 +98,10 @@ impl Opening {
             self;
         unhandled::take(&mut *store, &*reader, &wiring, &setting.clock, &mut recovered).await?;
         let consumer = broker.subscribe(subscription(&wiring, &recovered)).await?;
-        pass(&mut *store, &*consumer, &recovered, &setting.clock).await?;
+        // A consumer is `Send` alone: to hold a reference to it while waiting, it would have to be
+        // `Sync`, or no start could be spawned.
+        let starts = consumer.starts();
+        pass(&mut *store, starts, &recovered, &setting.clock).await?;
         let publisher = broker.publisher().await?;
         let probation = probation(directory.clone(), &recovered, &setting.clock).await?;
         let reader = Arc::new(SharedReader::new(reader));

@@ -36,6 +36,7 @@ mod an_undecodable_record_is_replayed_once;
 mod commit_errors_lose_and_double_nothing;
 mod directories_that_do_not_fit_are_refused;
 mod errors_that_cannot_change_are_not_retried;
+mod every_future_can_be_spawned;
 mod everything_that_a_handler_returns_is_sent;
 mod foreign_records_are_handled_once;
 mod handlers_of_one_key_run_in_order;

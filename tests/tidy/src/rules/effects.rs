@@ -23,11 +23,6 @@ rules! {
                 "crate::broker::Consumer",
                 "asks it where it begins",
             ),
-            but(
-                "framework/src/service/pass.rs",
-                "crate::broker::Consumer",
-                "asks it where it begins",
-            ),
             but("framework/src/service/begin.rs", "crate::broker::Consumer", "hands it to the loop"),
         ],
         caught: ("framework/src/service.rs", "use crate::broker::{Broker, Consumer};"),
