@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::base::Base;
-use super::before::Before;
+use super::before::undone_if_it_fails;
 use super::brake::Brake;
 use super::cold::Seen;
 use super::committer::OpenSled;
@@ -46,15 +46,9 @@ pub(super) fn open(
         }
         (None, _) => make(&mut directory, &options, service)?,
     };
-    let before = Before::copy(directory.path()).map_err(StoreError::failed)?;
-    let (tables, base, journal) = match open_files(directory.path(), &options, identity) {
-        Ok(opened) => opened,
-        Err(error) => {
-            before.put_back();
-            return Err(error);
-        }
-    };
-    before.forget().map_err(StoreError::failed)?;
+    let dir = directory.path();
+    let (tables, base, journal) =
+        undone_if_it_fails(dir, || open_files(dir, &options, identity.clone()))?;
     redo::forget(&directory.path().join("sled")).map_err(StoreError::failed)?;
     let newest = journal.segments().last().map_or(0, |segment| segment.number);
     Ok(OpenSled {
