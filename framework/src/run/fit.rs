@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::broker::embedded::EmbeddedBroker;
 use crate::random;
 use crate::store::Recovered;
-use crate::stream::Ranges;
+use crate::stream::{PartitionId, Ranges, StreamId};
 
 mod error;
 mod sheet;
@@ -32,9 +32,15 @@ pub(super) struct Fit {
     data: PathBuf,
     services: Vec<Arc<str>>,
     accepted: BTreeSet<String>,
+    /// Those of the accepted ones that did not fit.
+    misfits: BTreeSet<String>,
     sheet: Sheet,
     /// What each service's own file said when it was looked at, or what was written into it since.
     slips: BTreeMap<Arc<str>, Option<Slip>>,
+    /// Whether the broker's directory was there before it was opened.
+    had_broker: bool,
+    /// What the broker knew to be settled of what is accepted, before it was told to forget that.
+    settled: BTreeMap<Arc<str>, Vec<(PartitionId, u64)>>,
 }
 
 /// A service whose store is open, and what was found in it.
@@ -48,7 +54,8 @@ impl Fit {
     pub(super) fn before(data: &Path, services: &[Arc<str>]) -> Result<Self, FitError> {
         let accepted = accepted(data, services)?;
         let broker = data.join(BROKER);
-        if !broker.join("FORMAT").exists() && !accepted.contains(BROKER) {
+        let had_broker = broker.join("FORMAT").exists();
+        if !had_broker && !accepted.contains(BROKER) {
             for service in services {
                 let dir = data.join(&**service);
                 if Slip::read(&dir)?.is_some() {
@@ -57,14 +64,21 @@ impl Fit {
             }
         }
         let (data, services) = (data.to_owned(), services.to_vec());
-        let (sheet, slips) = Default::default();
-        Ok(Fit { data, services, accepted, sheet, slips })
+        let (misfits, sheet, slips, settled) = Default::default();
+        Ok(Fit { data, services, accepted, misfits, sheet, slips, had_broker, settled })
     }
 
     /// Compares the files, now that nobody else has the broker open.
     pub(super) fn compare(&mut self, broker: &EmbeddedBroker) -> Result<(), FitError> {
         let fresh = || Sheet { broker: random::seed(), ..Sheet::default() };
-        let found = Sheet::read(&self.data.join(BROKER))?;
+        let is_broker_accepted = self.accepted.contains(BROKER);
+        let found = match Sheet::read(&self.data.join(BROKER)) {
+            Err(FitError::Unreadable { .. }) if is_broker_accepted => {
+                self.misfits.insert(BROKER.to_owned());
+                None
+            }
+            sheet => sheet?,
+        };
         let is_fresh = found.is_none();
         self.sheet = found.unwrap_or_else(fresh);
         for service in self.services.clone() {
@@ -72,14 +86,26 @@ impl Fit {
             let entry = self.sheet.services.get(&service).copied().unwrap_or_default();
             let is_accepted = self.accepted.contains(&*service);
             let slip = match Slip::read(&dir) {
-                Err(FitError::Unreadable { .. }) if is_accepted => None,
+                Err(FitError::Unreadable { .. }) if is_accepted => {
+                    self.misfits.insert(service.to_string());
+                    None
+                }
                 slip => slip?,
             };
-            let is_known = broker.settled(&service).is_some();
+            let settled = broker.settled(&service);
+            match self.check(&service, entry, slip, is_fresh, settled.is_some()) {
+                // What the broker is accepted without is told by what the service knows of it.
+                Err(_) if is_fresh && is_broker_accepted => {
+                    self.misfits.insert(BROKER.to_owned());
+                }
+                Err(_) if is_accepted => {
+                    self.misfits.insert(service.to_string());
+                }
+                checked => checked?,
+            }
             if is_accepted {
                 broker.unsettle(&service);
-            } else if !(is_fresh && self.accepted.contains(BROKER)) {
-                self.check(&service, entry, slip, is_known)?;
+                self.settled.insert(Arc::clone(&service), settled.unwrap_or_default());
             }
             let now = slip.map_or(0, |slip| slip.opening);
             self.slips.insert(Arc::clone(&service), slip);
@@ -94,6 +120,7 @@ impl Fit {
         service: &Arc<str>,
         entry: Entry,
         slip: Option<Slip>,
+        is_fresh: bool,
         is_known: bool,
     ) -> Result<(), FitError> {
         let (broker, dir) = (self.data.join(BROKER), self.data.join(&**service));
@@ -101,6 +128,7 @@ impl Fit {
         let Some(slip) = slip else {
             // The broker may have been told to forget it; or its first start was cut short.
             return match is_known && entry.now > 0 {
+                true if dir.join("FORMAT").exists() => Err(FitError::missing(&dir)),
                 true => Err(FitError::StoreMissing { service, dir, broker, known }),
                 false => Ok(()),
             };
@@ -110,6 +138,9 @@ impl Fit {
             return Err(FitError::StoreMissing { service, dir, broker, known });
         }
         let opening = slip.opening;
+        if is_fresh && self.had_broker {
+            return Err(FitError::missing(&broker));
+        }
         if slip.broker != self.sheet.broker {
             return Err(FitError::BrokerMissing { broker, service, dir });
         }
@@ -130,7 +161,7 @@ impl Fit {
 
     /// Compares what the stores and the broker hold, before anything runs.
     pub(super) fn check_held(
-        &self,
+        &mut self,
         held: &[Held<'_>],
         broker: &EmbeddedBroker,
     ) -> Result<(), FitError> {
@@ -148,11 +179,18 @@ impl Fit {
                     return Err(FitError::CursorBeyondEnd { service, dir, partition, cursor, end });
                 }
             }
+            let cursor_of = |partition: &PartitionId| {
+                let mut cursors = one.recovered.cursors.iter();
+                let known = cursors.find(|(id, _)| **id == *partition);
+                known.map_or(0, |(_, done)| done.next_missing(0))
+            };
+            let before = self.settled.get(one.service).into_iter().flatten();
+            if before.into_iter().any(|(partition, settled)| *settled > cursor_of(partition)) {
+                self.misfits.insert(one.service.to_string());
+            }
             // Of one that is accepted, nothing counts as settled.
             for (partition, settled) in broker.settled(one.service).unwrap_or_default() {
-                let cursors = one.recovered.cursors.iter();
-                let mut known = cursors.filter(|(id, _)| **id == partition);
-                let cursor = known.next().map_or(0, |(_, done)| done.next_missing(0));
+                let cursor = cursor_of(&partition);
                 if settled > cursor {
                     let (service, dir, partition) = (service(), dir(), Box::new(partition));
                     return Err(FitError::SettledBeyond {
@@ -165,23 +203,35 @@ impl Fit {
                 }
             }
         }
-        held.iter().try_for_each(|sender| self.check_sent(sender, held))
+        for sender in held {
+            let epoch = sender.recovered.epoch;
+            if self.is_accepted(sender.service) {
+                // Its epoch was raised just now.
+                if self.check_sent(sender, epoch.saturating_sub(1), held).is_err() {
+                    self.misfits.insert(sender.service.to_string());
+                }
+            }
+            self.check_sent(sender, epoch, held)?;
+        }
+        Ok(())
     }
 
-    /// Compares what a store has sent with what the others have received of it.
-    fn check_sent(&self, sender: &Held<'_>, held: &[Held<'_>]) -> Result<(), FitError> {
+    /// Compares what a store has sent in an epoch with what the others have received of it.
+    fn check_sent(&self, sender: &Held<'_>, epoch: u32, held: &[Held<'_>]) -> Result<(), FitError> {
         let of_sender = |receiver: &Held<'_>| {
             let inbox = receiver.recovered.inbox.iter();
             let mine = inbox.filter(|(stream, _)| {
                 stream.service == *sender.service
                     && stream.store == sender.recovered.store
-                    && stream.epoch == sender.recovered.epoch
+                    && stream.epoch == epoch
             });
             mine.map(|(stream, settled)| (Arc::clone(stream), last(settled))).collect::<Vec<_>>()
         };
         for receiver in held {
             for (stream, received) in of_sender(receiver) {
-                let mut known = sender.recovered.sent.iter().filter(|(id, _)| *id == stream);
+                // What was sent in an epoch before this one counts on.
+                let is_it = |id: &StreamId| (&id.topic, id.slot) == (&stream.topic, stream.slot);
+                let mut known = sender.recovered.sent.iter().filter(|(id, _)| is_it(id));
                 let sent = known.next().map_or(0, |(_, sent)| *sent);
                 if received > sent {
                     return Err(FitError::ReceivedBeyond {
@@ -209,14 +259,28 @@ impl Fit {
             );
         }
         if !self.accepted.is_empty() {
-            let accepted: Vec<&str> = self.accepted.iter().map(String::as_str).collect();
-            tracing::warn!(
-                target: "endwise::service", data = %self.data.display(),
-                accepted = accepted.join(", "), "directories that did not fit were accepted",
-            );
+            self.say_accepted();
             // One that stays is met by the next start, and says so there.
             let _ = std::fs::remove_file(self.data.join(ACCEPT));
             self.accepted.clear();
+        }
+    }
+
+    fn say_accepted(&self) {
+        let (misfits, fit): (Vec<&str>, Vec<&str>) =
+            self.accepted.iter().map(String::as_str).partition(|name| self.misfits.contains(*name));
+        if !misfits.is_empty() {
+            tracing::warn!(
+                target: "endwise::service", data = %self.data.display(),
+                accepted = misfits.join(", "), "directories that did not fit were accepted",
+            );
+        }
+        for name in fit {
+            tracing::warn!(
+                target: "endwise::service", data = %self.data.display(),
+                "ACCEPT names {name:?}, which fits: nothing was to be accepted; the file is \
+                 removed",
+            );
         }
     }
 
@@ -277,5 +341,39 @@ fn accepted(data: &Path, services: &[Arc<str>]) -> Result<BTreeSet<String>, FitE
     match names.iter().find(|name| !is_known(name)) {
         Some(name) => Err(FitError::Accepted { file, name: name.clone() }),
         None => Ok(names),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::embedded::EmbeddedOptions;
+    use crate::prelude::*;
+    use crate::{App, Running};
+
+    #[derive(Message, Serialize, Deserialize)]
+    struct Ping {}
+
+    #[handler]
+    fn ping(_: Ping) {}
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_fits_is_told_from_what_did_not_when_both_are_accepted() {
+        let home = tempfile::tempdir().unwrap();
+        let data = home.path();
+        let app = App::new("bank").handlers(handlers![ping]);
+        Running::start(data, [app]).await.unwrap().stop().await.unwrap();
+        std::fs::write(data.join(ACCEPT), "bank broker").unwrap();
+        let misfits = async || {
+            let mut fit = Fit::before(data, &["bank".into()]).unwrap();
+            let broker = EmbeddedBroker::open(data.join(BROKER), EmbeddedOptions::default());
+            let broker = broker.unwrap();
+            fit.compare(&broker).unwrap();
+            broker.close().await.unwrap();
+            fit.misfits.into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(misfits().await, [""; 0]);
+        std::fs::write(data.join("bank/fit"), "?").unwrap();
+        assert_eq!(misfits().await, ["bank"]);
     }
 }

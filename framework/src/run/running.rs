@@ -137,7 +137,7 @@ impl Running {
         config: &Config,
         apps: Vec<App>,
         broker: &EmbeddedBroker,
-        fit: Fit,
+        mut fit: Fit,
     ) -> Result<(), RunError> {
         let mut opened = Vec::with_capacity(apps.len());
         for app in apps {

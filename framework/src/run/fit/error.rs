@@ -1,8 +1,11 @@
 //! What does not fit together, and what to do.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::sheet;
 use crate::stream::{PartitionId, StreamId};
 
 /// The directories of a data directory do not belong together: one of them is missing, or is of
@@ -137,10 +140,19 @@ pub enum FitError {
     },
     /// The file that says what belongs together cannot be read.
     #[error(
-        "{} cannot be read, so that nobody knows whether its directory belongs to the others. \
-         {WHOLE}; or remove that file, if you know that they belong together", file.display()
+        "{} cannot be read, so that nobody knows whether its directory belongs to the others. {}",
+        file.display(), remedy(&owner(file))
     )]
     Unreadable {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The file that says what belongs together is missing, and the rest of its directory is there.
+    #[error(
+        "{} is missing, so that nobody knows whether its directory belongs to the others. {}",
+        file.display(), remedy(&owner(file))
+    )]
+    FileMissing {
         /// The file.
         file: PathBuf,
     },
@@ -164,6 +176,18 @@ pub enum FitError {
         #[source]
         source: Arc<std::io::Error>,
     },
+}
+
+impl FitError {
+    /// The error of a directory that is there without its file.
+    pub(super) fn missing(dir: &Path) -> Self {
+        FitError::FileMissing { file: dir.join(sheet::NAME) }
+    }
+}
+
+/// The name of the directory that a file is in, which ACCEPT knows it by.
+fn owner(file: &Path) -> Cow<'_, str> {
+    file.parent().and_then(Path::file_name).map(OsStr::to_string_lossy).unwrap_or_default()
 }
 
 /// What is always right.
