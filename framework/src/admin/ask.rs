@@ -31,6 +31,9 @@ pub(crate) trait Question: Serialize + DeserializeOwned + Clone + Send + Sync {
     const ASK: &'static str;
     /// What its answer says under `answer`.
     const ANSWER: &'static str = Self::ASK;
+    /// Whether something is changed by it, which may take its time.
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "the tool alone asks"))]
+    const CHANGES: bool = false;
     /// What else the answer has: written as a map.
     type Answer: Serialize + DeserializeOwned + Send + Sync;
 

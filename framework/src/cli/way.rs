@@ -1,7 +1,8 @@
 //! The way to a service: over its socket, or into the store that it has left.
 
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,23 +11,30 @@ use tokio::net::UnixStream;
 
 use super::offline::{self, Offline};
 use super::place::{Place, services};
-use super::print::error;
+use super::print::{error, note};
 use super::turn::Turn;
 use super::{Came, Trouble};
 use crate::admin::{self, Question};
 use crate::clock::Clock;
+use crate::directory::{Directory, Holder};
 use crate::operator::Desk;
 use crate::store::StoreError;
 
-/// How long a service may take for an answer.
-const WAIT: Duration = Duration::from_secs(120);
+/// How long a service may take to change something.
+const CHANGE_WAIT: Duration = Duration::from_secs(120);
+
+/// How long it may take to answer what changes nothing, and after which part of that it is said
+/// that an answer is waited for.
+const READ_WAIT: Duration = Duration::from_secs(10);
+const READ_SILENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of an answer.
 const ANSWER_BYTES_MAX: u64 = 1 << 30;
 
 /// How a service is asked.
 pub(super) enum Way {
-    Running(BufReader<UnixStream>),
+    /// With its directory.
+    Running(BufReader<UnixStream>, PathBuf),
     Offline(Arc<Desk>, Arc<Offline>),
 }
 
@@ -55,23 +63,24 @@ impl Way {
 
     /// Whether the service runs.
     pub(super) fn is_running(&self) -> bool {
-        matches!(self, Way::Running(_))
+        matches!(self, Way::Running(..))
     }
 
     /// Asks; an error in the answer is an error here.
     pub(super) async fn ask<Q: Question>(&mut self, question: Q) -> Result<Q::Answer, Trouble> {
         match self {
-            Way::Running(stream) => {
-                let answered = Clock::system().timeout(WAIT, over(stream, question)).await;
+            Way::Running(stream, _) if Q::CHANGES => {
+                let answered = Clock::system().timeout(CHANGE_WAIT, over(stream, question)).await;
                 answered.ok_or_else(|| {
                     Trouble::Failed(format!(
                         "no answer came within {} s; what was asked may still be done (a state is \
                          changed when nothing of its key runs): look again, or see with `status` \
                          what runs",
-                        WAIT.as_secs()
+                        CHANGE_WAIT.as_secs()
                     ))
                 })?
             }
+            Way::Running(stream, dir) => soon(over(stream, question), dir).await,
             Way::Offline(desk, _) => question.answer(desk).await.map_err(Trouble::failed),
         }
     }
@@ -79,7 +88,7 @@ impl Way {
     /// Ends: a store that was opened is closed.
     pub(super) async fn close(self) -> Result<(), Trouble> {
         match self {
-            Way::Running(_) => Ok(()),
+            Way::Running(..) => Ok(()),
             Way::Offline(_, offline) => offline.close().await.map_err(Trouble::failed),
         }
     }
@@ -122,7 +131,7 @@ pub(super) async fn once<Q: Question>(place: &Place, question: Q) -> Result<Q::A
 async fn connect(place: &Place) -> Result<Result<Way, String>, Trouble> {
     let socket = place.dir.join(admin::NAME);
     match UnixStream::connect(&socket).await {
-        Ok(stream) => Ok(Ok(Way::Running(BufReader::new(stream)))),
+        Ok(stream) => Ok(Ok(Way::Running(BufReader::new(stream), place.dir.clone()))),
         // Nobody listens: it was killed, or has ended.
         Err(error) if is_nobody(&error) => Ok(Err("has no admin socket that answers".to_owned())),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(Trouble::Failed(format!(
@@ -137,6 +146,27 @@ async fn connect(place: &Place) -> Result<Result<Way, String>, Trouble> {
 
 fn is_nobody(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::ConnectionRefused)
+}
+
+/// An answer that comes soon: who has the directory open may be stopped, or hang.
+async fn soon<T>(
+    answer: impl Future<Output = Result<T, Trouble>>,
+    dir: &Path,
+) -> Result<T, Trouble> {
+    let (clock, mut answer) = (Clock::system(), pin!(answer));
+    if let Some(answered) = clock.timeout(READ_SILENCE, answer.as_mut()).await {
+        return answered;
+    }
+    let left = READ_WAIT.saturating_sub(READ_SILENCE);
+    note(&format!("no answer yet; waiting up to {} s more", left.as_secs()));
+    clock.timeout(left, answer).await.unwrap_or_else(|| {
+        let by = Directory::holder(dir).unwrap_or(Holder::AnotherProcess);
+        Err(Trouble::Failed(format!(
+            "{by} has the directory {} open and does not answer: it may be stopped, or have too \
+             much to do",
+            dir.display()
+        )))
+    })
 }
 
 async fn over<Q: Question>(

@@ -44,6 +44,7 @@ pub(crate) struct Forgotten {
 #[async_trait]
 impl Question for ForgetConsumer {
     const ASK: &'static str = "forget_consumer";
+    const CHANGES: bool = true;
     type Answer = Forgotten;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Forgotten, OperatorError> {

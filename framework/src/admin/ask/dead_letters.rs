@@ -88,6 +88,7 @@ pub(crate) struct Replay {
 impl Question for Replay {
     const ASK: &'static str = "replay";
     const ANSWER: &'static str = "done";
+    const CHANGES: bool = true;
     type Answer = Done;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {
@@ -105,6 +106,7 @@ pub(crate) struct Discard {
 impl Question for Discard {
     const ASK: &'static str = "discard";
     const ANSWER: &'static str = "done";
+    const CHANGES: bool = true;
     type Answer = Done;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {

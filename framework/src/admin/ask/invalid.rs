@@ -83,6 +83,7 @@ pub(crate) struct Replay {
 impl Question for Replay {
     const ASK: &'static str = "replay_invalid_messages";
     const ANSWER: &'static str = "done";
+    const CHANGES: bool = true;
     type Answer = Done;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {
@@ -100,6 +101,7 @@ pub(crate) struct Discard {
 impl Question for Discard {
     const ASK: &'static str = "discard_invalid_messages";
     const ANSWER: &'static str = "done";
+    const CHANGES: bool = true;
     type Answer = Done;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {

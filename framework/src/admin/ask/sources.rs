@@ -44,6 +44,7 @@ pub(crate) struct Retired {
 impl Question for Retire {
     const ASK: &'static str = "retire_source";
     const ANSWER: &'static str = "retired";
+    const CHANGES: bool = true;
     type Answer = Retired;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Retired, OperatorError> {

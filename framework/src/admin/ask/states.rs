@@ -97,6 +97,7 @@ pub(crate) struct Changed {
 impl Question for Set {
     const ASK: &'static str = "set_state";
     const ANSWER: &'static str = "state_changed";
+    const CHANGES: bool = true;
     type Answer = Changed;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Changed, OperatorError> {
@@ -124,6 +125,7 @@ pub(crate) struct Remove {
 impl Question for Remove {
     const ASK: &'static str = "remove_state";
     const ANSWER: &'static str = "state_changed";
+    const CHANGES: bool = true;
     type Answer = Changed;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Changed, OperatorError> {

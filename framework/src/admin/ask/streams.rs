@@ -24,6 +24,7 @@ pub(crate) struct Accepted {
 impl Question for AcceptLost {
     const ASK: &'static str = "accept_lost";
     const ANSWER: &'static str = "accepted";
+    const CHANGES: bool = true;
     type Answer = Accepted;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Accepted, OperatorError> {

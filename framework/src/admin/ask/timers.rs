@@ -60,6 +60,7 @@ pub(crate) struct Cancel {
 impl Question for Cancel {
     const ASK: &'static str = "cancel_timers";
     const ANSWER: &'static str = "done";
+    const CHANGES: bool = true;
     type Answer = Done;
 
     async fn answer(self, desk: &Arc<Desk>) -> Result<Done, OperatorError> {

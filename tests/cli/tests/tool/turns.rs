@@ -129,3 +129,23 @@ async fn no_start_is_refused_beside_questions() -> anyhow::Result<()> {
     assert!(answered >= 6, "{answered}");
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_answer_is_named_soon() -> anyhow::Result<()> {
+    let home = tempfile::tempdir()?;
+    let bank = Bank::start(home.path()).await?;
+    let dir = home.path().join("bank");
+    // Nobody answers there, as in a process that is stopped.
+    std::fs::remove_file(dir.join("admin"))?;
+    let silent = std::os::unix::net::UnixListener::bind(dir.join("admin"))?;
+    let status = tool(&["status"], home.path(), &[]).await?;
+    assert_eq!(status.code, 1, "{status:?}");
+    let mut lines = status.err.lines();
+    assert_eq!(lines.next(), Some("no answer yet; waiting up to 8 s more"), "{status:?}");
+    let end = format!("has the directory {} open and does not answer", dir.display());
+    let said = lines.next().unwrap_or_default();
+    let process = format!("error: process {} (", std::process::id());
+    assert!(said.starts_with(&process) && said.contains(&end), "{status:?}");
+    drop(silent);
+    bank.stop().await
+}
