@@ -176,11 +176,16 @@ impl RawStates {
             )));
         }
         let schema = match type_version {
+            Some(0) => {
+                return Err(OperatorError::refused(
+                    "the first version of a state's type is 1: there is no version 0",
+                ));
+            }
             Some(version) => version,
             None => self.type_version(&name, &key).await?,
         };
         let value = StateValue { schema, json: json.to_owned().into() };
-        if let Some(problem) = problem::of(self.specs(&name), &value) {
+        if let Some(problem) = problem::of_new(self.specs(&name), &value) {
             return Err(OperatorError::refused(format!("{problem}. Nothing was changed")));
         }
         let set = StateSet { name, key, expected, value: Some(value) };

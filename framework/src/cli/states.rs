@@ -70,7 +70,7 @@ enum States {
         #[arg(long)]
         file: Option<PathBuf>,
         /// For which version of its type it is meant, unless for the service's own
-        #[arg(long, value_name = "N")]
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
         type_version: Option<u32>,
         /// Only over this version of the state, as `get` says; 0: only if there is none
         #[arg(long, value_name = "VERSION")]
