@@ -11,7 +11,7 @@ use super::super::{Came, Trouble};
 use super::Kind;
 use crate::admin::ask;
 use crate::clock::Clock;
-use crate::dead_letters::{Body, DeadLetterDetail, InvalidDetail, UnhandledDetail};
+use crate::dead_letters::{Body, DeadLetterDetail, Hold, InvalidDetail, UnhandledDetail, WaitsFor};
 
 #[derive(Serialize)]
 #[serde(untagged)]
@@ -26,6 +26,9 @@ struct Shown {
     service: String,
     items: Vec<Detail>,
     missing: Vec<u64>,
+    /// Those among the missing that wait, and for what.
+    #[serde(skip)]
+    waiting: Vec<Hold>,
 }
 
 pub(super) async fn run(
@@ -36,8 +39,8 @@ pub(super) async fn run(
 ) -> Result<Came, Trouble> {
     let place = place::service(&asked.dir)?;
     let mut way = Way::open(&place).await?;
-    let mut shown =
-        Shown { service: place.service.to_string(), items: Vec::new(), missing: Vec::new() };
+    let (items, missing, waiting) = Default::default();
+    let mut shown = Shown { service: place.service.to_string(), items, missing, waiting };
     let mut came = Ok(());
     for number in numbers {
         match one(&mut way, number, kind).await {
@@ -48,6 +51,9 @@ pub(super) async fn run(
                 break;
             }
         }
+    }
+    if came.is_ok() && kind == Kind::DeadLetters {
+        came = holds_of(&mut way, &shown.missing).await.map(|waiting| shown.waiting = waiting);
     }
     way.close().await?;
     came?;
@@ -80,6 +86,38 @@ async fn one(way: &mut Way, number: u64, kind: Kind) -> Result<Option<Detail>, T
     })
 }
 
+/// Which of these numbers wait, and for what.
+async fn holds_of(way: &mut Way, numbers: &[u64]) -> Result<Vec<Hold>, Trouble> {
+    let mut waiting = Vec::new();
+    for &number in numbers {
+        let after = number.checked_sub(1);
+        let page = way.ask(ask::dead_letters::Holds { after, limit: Some(1) }).await?;
+        waiting.extend(page.items.into_iter().filter(|hold| hold.number == number));
+    }
+    Ok(waiting)
+}
+
+/// What is said of a number that is no dead letter's.
+fn missing(shown: &Shown, number: u64, kind: Kind, now_ms: u64) -> String {
+    let hold = shown.waiting.iter().find(|hold| hold.number == number);
+    match hold.map(|hold| &hold.waits_for) {
+        None => format!("there is no {} {number}", kind.one()),
+        Some(WaitsFor::DeadLetter { number: first, .. }) => {
+            format!("{number} is held behind dead letter {first}: replay or discard that one")
+        }
+        Some(WaitsFor::Retry { number: first, at_ms, .. }) => {
+            let at = time_and_age(*at_ms, now_ms);
+            format!("{number} is held behind {first}, which is tried again at {at}")
+        }
+        Some(WaitsFor::Attempt { at_ms }) => {
+            format!("{number} is no dead letter: it is tried again at {}", {
+                time_and_age(*at_ms, now_ms)
+            })
+        }
+        Some(WaitsFor::Turn) => format!("{number} is no dead letter: it waits for its turn"),
+    }
+}
+
 fn print(shown: &Shown, kind: Kind, printed: &mut Printed) {
     let now_ms = Clock::system().now_ms();
     for (index, detail) in shown.items.iter().enumerate() {
@@ -93,7 +131,7 @@ fn print(shown: &Shown, kind: Kind, printed: &mut Printed) {
         }
     }
     for number in &shown.missing {
-        note(&format!("there is no {} {number}", kind.one()));
+        note(&missing(shown, *number, kind, now_ms));
     }
 }
 
@@ -123,7 +161,10 @@ fn letter(service: &str, detail: &DeadLetterDetail, now_ms: u64, printed: &mut P
         Some(0) => "the others have gone on without it".to_owned(),
         Some(at) => format!("they go on without it at {}", time_and_age(at, now_ms)),
     };
-    printed.field("held", &format!("{}; {held}", letter.followers));
+    match letter.followers {
+        0 => printed.field("held", "0"),
+        followers => printed.field("held", &format!("{followers}; {held}")),
+    }
     let numbers: Vec<String> = detail.held.iter().map(|hold| hold.number.to_string()).collect();
     if !numbers.is_empty() {
         printed.field("", &format!("numbers {}", numbers.join(", ")));

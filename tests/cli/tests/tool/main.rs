@@ -40,12 +40,19 @@ async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
     let json = tool(&["dead-letters", "list"], &dir, &["--key", "ada", "--json"]).await?.json()?;
     let [ada] = numbers(&json)[..] else { panic!("{json}") };
     assert_eq!(json["services"][0]["items"][0]["followers"], 1);
+    let held = (ada + 1).to_string();
     let ada = ada.to_string();
 
     let shown = tool(&["dead-letters", "show"], &dir, &[&ada]).await?;
     for part in ["key           ada", "attempt 1: failed for good", "\"cents\": -2", "ce_id: "] {
         assert!(shown.out.contains(part), "{part}: {}", shown.out);
     }
+
+    let behind = tool(&["dead-letters", "show"], &dir, &[&held]).await?;
+    let said = format!("{held} is held behind dead letter {ada}: replay or discard that one\n");
+    assert_eq!((behind.code, &behind.err), (3, &said));
+    let eve = tool(&["dead-letters", "show"], &dir, &[&dead_of("eve", home.path()).await?]).await?;
+    assert!(eve.out.contains("  held          0\n"), "{}", eve.out);
 
     bank.mend();
     let replayed = tool(&["dead-letters", "replay"], &dir, &[&ada]).await?;
