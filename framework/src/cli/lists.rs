@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::args::Asked;
-use super::place::Place;
+use super::place::{Place, services};
 use super::print::{Printed, note};
-use super::way::{Each, each};
+use super::way::{Each, of_each};
 use super::{Came, Trouble};
 use crate::admin::Question;
 use crate::clock::Clock;
@@ -47,19 +47,38 @@ where
     T: Serialize,
     N: Serialize + Display,
 {
-    let Each { answers, came } = each(&asked.dir, question).await?;
+    let places = services(&asked.dir)?;
+    let has_several = places.len() > 1;
+    list_of(places, has_several, asked.json, question, shown, printed).await
+}
+
+/// The same, of these services; with a title each, if the directory has several.
+pub(super) async fn list_of<Q, T, N>(
+    places: Vec<Place>,
+    has_several: bool,
+    json: bool,
+    question: Q,
+    shown: Shown<T>,
+    printed: &mut Printed,
+) -> Result<Came, Trouble>
+where
+    Q: Question<Answer = Page<T, N>>,
+    T: Serialize,
+    N: Serialize + Display,
+{
+    let Each { answers, came } = of_each(places, question).await?;
     let listed = |(place, page): (Place, Page<T, N>)| Listed { service: place.service, page };
     let lists: Vec<Listed<T, N>> = answers.into_iter().map(listed).collect();
     let is_empty = lists.iter().all(|list| list.page.items.is_empty());
     let came = if is_empty && came == Came::Done { Came::NothingMatched } else { came };
-    if asked.json {
+    if json {
         printed.json(&Lists { services: lists })?;
         return Ok(came);
     }
     if is_empty {
         note(&format!("no {} matches", shown.one));
     }
-    let (now_ms, has_several) = (Clock::system().now_ms(), lists.len() > 1);
+    let now_ms = Clock::system().now_ms();
     for list in lists.iter().filter(|list| !list.page.items.is_empty()) {
         if has_several {
             printed.line(format!("{}:", list.service));

@@ -9,7 +9,7 @@ use clap::Subcommand;
 use serde::Serialize;
 
 use super::args::{Asked, Paged};
-use super::lists::{Shown, list};
+use super::lists::{Shown, list, list_of};
 use super::place::{self, Place};
 use super::print::{Printed, note};
 use super::way::once;
@@ -109,7 +109,11 @@ impl Command for Args {
             States::List { asked, name: Some(name), prefix, paged } => {
                 let (after, limit) = (paged.after, Some(paged.limit));
                 let shown = Shown { one: "key", lines: rows::keys };
-                list(&asked, states::List { name, prefix, after, limit }, shown, printed).await
+                let places = place::services(&asked.dir)?;
+                let has_several = places.len() > 1;
+                let places = with_state(places, &name).await;
+                let question = states::List { name, prefix, after, limit };
+                list_of(places, has_several, asked.json, question, shown, printed).await
             }
             States::Get { asked, which, raw } => show::run(&asked, which, raw, printed).await,
             States::Set { asked, which, state, file, type_version, expect } => {
@@ -133,6 +137,24 @@ impl Command for Args {
             }
         }
     }
+}
+
+/// Those of several services that have a state of that name, and those that do not say; all, if
+/// none has it.
+async fn with_state(places: Vec<Place>, name: &str) -> Vec<Place> {
+    let (mut with, mut has_it) = (Vec::new(), false);
+    if places.len() > 1 {
+        for place in &places {
+            match once(place, states::Names {}).await {
+                Ok(names) if names.items.iter().all(|known| *known.name != *name) => {}
+                asked => {
+                    has_it |= asked.is_ok();
+                    with.push(place.clone());
+                }
+            }
+        }
+    }
+    if has_it { with } else { places }
 }
 
 #[derive(Serialize)]

@@ -103,7 +103,14 @@ pub(super) struct Each<T> {
 /// Asks each service of a directory the same. One that cannot be asked is said, and hides none of
 /// the others.
 pub(super) async fn each<Q: Question>(dir: &Path, question: Q) -> Result<Each<Q::Answer>, Trouble> {
-    let places = services(dir)?;
+    of_each(services(dir)?, question).await
+}
+
+/// The same, of these services.
+pub(super) async fn of_each<Q: Question>(
+    places: Vec<Place>,
+    question: Q,
+) -> Result<Each<Q::Answer>, Trouble> {
     let is_alone = places.len() == 1;
     let mut each = Each { answers: Vec::new(), came: Came::Done };
     for place in places {

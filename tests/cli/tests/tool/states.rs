@@ -1,5 +1,7 @@
 //! `endwise states`, of a service that runs, and of one that has ended.
 
+use framework::{App, Running};
+
 use crate::service::{Bank, Said, dead_of, tool, tool_fed};
 
 fn state(said: &Said) -> anyhow::Result<serde_json::Value> {
@@ -103,5 +105,21 @@ async fn a_state_that_cannot_be_read_is_mended_from_outside() -> anyhow::Result<
     assert_eq!(tool(&["dead-letters", "replay"], &dir, &[&dead]).await?.code, 0);
     bank.settle().await?;
     assert_eq!(bank.history("ada").await?, [1, 10, 20]);
+    bank.stop().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_several_services_those_answer_that_have_the_state() -> anyhow::Result<()> {
+    let (home, beside) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    let mut bank = Bank::start(home.path()).await?;
+    bank.deposit(&[("ada", 1)]).await?;
+    let audit = Running::start(beside.path(), [App::new("audit")]).await?;
+    audit.stop().await?;
+    std::fs::rename(beside.path().join("audit"), home.path().join("audit"))?;
+    let keys = tool(&["states", "list"], home.path(), &["account"]).await?;
+    assert_eq!((keys.code, &*keys.err), (0, ""), "{keys:?}");
+    assert!(keys.out.starts_with("bank:\n"), "{keys:?}");
+    let unknown = tool(&["states", "list"], home.path(), &["acount"]).await?;
+    assert!(unknown.code == 1 && unknown.err.contains("audit: "), "{unknown:?}");
     bank.stop().await
 }
