@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::lists::none;
 use super::print::{Printed, note};
 use super::words::count;
 use super::{Came, Trouble};
@@ -11,6 +12,8 @@ use crate::dead_letters::{Done, Refused};
 #[derive(Clone, Copy)]
 pub(super) struct Verb {
     pub(super) name: &'static str,
+    /// What stands before what is said: of one, and of several.
+    pub(super) is: [&'static str; 2],
     /// What the service says of it.
     pub(super) done: &'static str,
     /// What is said of it where no service runs.
@@ -24,6 +27,8 @@ pub(super) struct Telling<'a> {
     pub(super) json: bool,
     /// What one of the items is called.
     pub(super) one: &'a str,
+    /// Whether only some of them were meant.
+    pub(super) is_filtered: bool,
     pub(super) verb: Verb,
 }
 
@@ -55,12 +60,13 @@ pub(super) fn tell(
 fn say(done: &Done, telling: &Telling<'_>, printed: &mut Printed) {
     let (one, verb) = (telling.one, telling.verb);
     if done.done.is_empty() && done.missing.is_empty() && done.refused.is_empty() {
-        note(&format!("no {one} matches"));
+        note(&none(one, telling.is_filtered));
     }
     if !done.done.is_empty() {
         let number = done.done.len() as u64;
         let verb = if telling.is_running { verb.done } else { verb.later };
-        let is = if number == 1 { "is" } else { "are" };
+        let [is, are] = telling.verb.is;
+        let is = if number == 1 { is } else { are };
         printed.line(format!("{} {is} {verb}", count(number, one)));
     }
     for missing in &done.missing {

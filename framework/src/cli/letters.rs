@@ -26,20 +26,23 @@ impl Command for Args {
     async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
         match self.verb {
             Letters::List { asked, filter, of, paged } => {
-                let mut filter = filter.filter().limit(paged.limit);
+                let filter = filter.filter();
+                let is_filtered = filter != Filter::new() || paged.after.is_some();
+                let mut filter = filter.limit(paged.limit);
                 if let Some(after) = paged.after {
                     filter = filter.after(after);
                 }
-                listed(&asked, filter, Kind::of(of), printed).await
+                listed(&asked, filter, is_filtered, Kind::of(of), printed).await
             }
             Letters::Show { asked, numbers, of } => {
                 show::run(&asked, numbers, Kind::of(of), printed).await
             }
-            Letters::Replay { asked, chosen, invalid: true } => {
+            Letters::Replay { unhandled: true, .. } => Err(Trouble::Usage(UNHANDLED.to_owned())),
+            Letters::Replay { asked, chosen, invalid: true, .. } => {
                 let ask = |which| invalid::Replay { which };
                 act(&asked, chosen, Act { kind: Kind::Invalid, verb: DECODE, ask }, printed).await
             }
-            Letters::Replay { asked, chosen, invalid: false } => {
+            Letters::Replay { asked, chosen, invalid: false, .. } => {
                 let ask = |which| dead_letters::Replay { which };
                 act(&asked, chosen, Act { kind: Kind::DeadLetters, verb: REPLAY, ask }, printed)
                     .await
@@ -103,21 +106,22 @@ impl Kind {
 async fn listed(
     asked: &Asked,
     filter: Filter,
+    is_filtered: bool,
     kind: Kind,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
     let one = kind.one();
     match kind {
         Kind::DeadLetters => {
-            let shown = Shown { one, lines: rows::letters };
+            let shown = Shown { one, is_filtered, lines: rows::letters };
             list(asked, dead_letters::List { filter }, shown, printed).await
         }
         Kind::Invalid => {
-            let shown = Shown { one, lines: rows::invalid };
+            let shown = Shown { one, is_filtered, lines: rows::invalid };
             list(asked, invalid::List { filter }, shown, printed).await
         }
         Kind::Unhandled => {
-            let shown = Shown { one, lines: rows::unhandled };
+            let shown = Shown { one, is_filtered, lines: rows::unhandled };
             list(asked, unhandled::List { filter }, shown, printed).await
         }
     }
@@ -130,18 +134,25 @@ struct Act<F> {
     ask: F,
 }
 
+/// What is said to whoever wants to have messages handled that no handler takes.
+const UNHANDLED: &str = "messages that no handler takes are not replayed: they are handled by \
+                         themselves once the service runs with a handler that takes their type";
+
 const REPLAY: Verb = Verb {
     name: "replay",
+    is: ["will be", "will be"],
     done: "handled again",
     later: "handled again at the service's next start",
 };
 const DECODE: Verb = Verb {
     name: "replay",
+    is: ["is", "are"],
     done: "decoded, and off the list",
     // Only a running service does it.
     later: "decoded, and off the list",
 };
-const DISCARD: Verb = Verb { name: "discard", done: "discarded", later: "discarded" };
+const DISCARD: Verb =
+    Verb { name: "discard", is: ["is", "are"], done: "discarded", later: "discarded" };
 
 async fn act<Q: Question<Answer = Done>>(
     asked: &Asked,
@@ -149,6 +160,7 @@ async fn act<Q: Question<Answer = Done>>(
     act: Act<impl Fn(Which) -> Q>,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
+    let is_filtered = !chosen.numbers.is_empty() || chosen.filter.filter() != Filter::new();
     let place = place::service(&asked.dir)?;
     let mut way = Way::open(&place).await?;
     let answer = match which(&mut way, chosen, act.kind, act.verb).await {
@@ -162,6 +174,7 @@ async fn act<Q: Question<Answer = Done>>(
         is_running,
         json: asked.json,
         one: act.kind.one(),
+        is_filtered,
         verb: act.verb,
     };
     tell(&answer?, &telling, printed)

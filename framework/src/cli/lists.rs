@@ -32,7 +32,14 @@ struct Lists<T, N> {
 /// milliseconds since 1970.
 pub(super) struct Shown<T> {
     pub(super) one: &'static str,
+    /// Whether only some of them are asked for.
+    pub(super) is_filtered: bool,
     pub(super) lines: fn(&[T], u64) -> Vec<String>,
+}
+
+/// What is said where there are none of these, or none that match.
+pub(super) fn none(one: &str, is_filtered: bool) -> String {
+    if is_filtered { format!("no {one} matches") } else { format!("there are no {one}s") }
 }
 
 /// Asks each service for a list, and prints what it has answered.
@@ -76,7 +83,7 @@ where
         return Ok(came);
     }
     if is_empty {
-        note(&format!("no {} matches", shown.one));
+        note(&none(shown.one, shown.is_filtered));
     }
     let now_ms = Clock::system().now_ms();
     for list in lists.iter().filter(|list| !list.page.items.is_empty()) {
@@ -85,7 +92,8 @@ where
         }
         (shown.lines)(&list.page.items, now_ms).iter().for_each(|line| printed.line(line));
         if let Some(next) = &list.page.next {
-            note(&format!("there are more: see them with --after {next}"));
+            let of = if has_several { format!("{}: ", list.service) } else { String::new() };
+            printed.below(format!("{of}there are more: see them with --after {next}"));
         }
     }
     Ok(came)

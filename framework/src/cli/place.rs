@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Trouble;
+use super::print::note;
+use crate::broker::embedded::EmbeddedBroker;
 use crate::store::sled::service_of;
 
 /// A service's data directory.
@@ -21,16 +23,42 @@ pub(super) fn services(dir: &Path) -> Result<Vec<Place>, Trouble> {
     if let Some(service) = look(dir)? {
         return Ok(vec![Place { service, dir: dir.to_owned() }]);
     }
-    let mut services = Vec::new();
+    if EmbeddedBroker::is_in(dir).unwrap_or(false) {
+        return Err(Trouble::Failed(format!(
+            "{0} has the broker's data, and no service's: `endwise topics {0}` and `endwise \
+             consumers list {0}` show them; name a service's directory, or the one above it",
+            dir.display()
+        )));
+    }
+    let (mut services, mut broken) = (Vec::new(), Vec::new());
+    if is_broken(dir) {
+        broken.push(dir.to_owned());
+    }
     for entry in dir.read_dir().map_err(|error| failed(dir, error))? {
         let dir = entry.map_err(|error| failed(dir, error))?.path();
-        if dir.is_dir()
-            && let Some(service) = look(&dir)?
-        {
-            services.push(Place { service, dir });
+        if !dir.is_dir() {
+            continue;
+        }
+        match look(&dir)? {
+            Some(service) => services.push(Place { service, dir }),
+            None if is_broken(&dir) => broken.push(dir),
+            None => {}
         }
     }
     services.sort();
+    broken.sort();
+    let without = broken.iter().map(|dir| {
+        format!(
+            "{0} has the data of a service, and its file {0}/FORMAT is missing: put it back; it \
+             is in each backup of the directory",
+            dir.display()
+        )
+    });
+    let without: Vec<String> = without.collect();
+    if services.is_empty() && !without.is_empty() {
+        return Err(Trouble::Failed(without.join("; ")));
+    }
+    without.iter().for_each(|text| note(text));
     if services.is_empty() {
         return Err(Trouble::Failed(format!(
             "there is no service's data in {}: name a service's directory (it has a file FORMAT), \
@@ -39,6 +67,11 @@ pub(super) fn services(dir: &Path) -> Result<Vec<Place>, Trouble> {
         )));
     }
     Ok(services)
+}
+
+/// Whether a service's data are there without the file that says so.
+fn is_broken(dir: &Path) -> bool {
+    !dir.join("FORMAT").exists() && dir.join("fit").is_file() && dir.join("journal").is_dir()
 }
 
 /// The only service of a directory: what acts does not act on several at once.
@@ -79,12 +112,19 @@ mod tests {
         assert_eq!(service(home.path()).unwrap().dir, home.path().join("bank"));
         store(&home.path().join("audit"), "audit");
         std::fs::create_dir_all(home.path().join("broker")).unwrap();
-        std::fs::write(home.path().join("broker/FORMAT"), "endwise broker, format 1\n").unwrap();
+        std::fs::write(home.path().join("broker/FORMAT"), "endwise embedded broker, format 2\n")
+            .unwrap();
         assert_eq!(names(home.path()).unwrap(), ["audit", "bank"]);
         assert_eq!(names(&home.path().join("bank")).unwrap(), ["bank"]);
         let several = service(home.path()).unwrap_err();
         assert!(matches!(&several, Trouble::Usage(text) if text.contains("(audit, bank)")));
-        assert!(names(&home.path().join("broker")).is_err());
+        let broker = services(&home.path().join("broker")).unwrap_err().to_string();
+        assert!(broker.contains("endwise topics "), "{broker}");
+        let lacking = home.path().join("mail");
+        std::fs::create_dir_all(lacking.join("journal")).unwrap();
+        std::fs::write(lacking.join("fit"), "").unwrap();
+        let error = services(&lacking).unwrap_err().to_string();
+        assert!(error.contains("mail/FORMAT is missing"), "{error}");
         assert!(names(&home.path().join("nowhere")).is_err());
     }
 }

@@ -17,19 +17,27 @@ pub(super) fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// What goes to the standard output, once it is complete.
+/// What goes to the standard output, once it is complete, and what is said below it.
 #[derive(Debug, Default)]
-pub(super) struct Printed(String);
+pub(super) struct Printed {
+    text: String,
+    below: Vec<String>,
+}
 
 impl Printed {
     pub(super) fn line(&mut self, line: impl AsRef<str>) {
-        self.0.push_str(line.as_ref());
-        self.0.push('\n');
+        self.text.push_str(line.as_ref());
+        self.text.push('\n');
+    }
+
+    /// Something that is said beside the answer, once that is printed.
+    pub(super) fn below(&mut self, note: String) {
+        self.below.push(note);
     }
 
     #[cfg(test)]
     pub(super) fn text(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// `name   text`, the names of one width.
@@ -45,12 +53,15 @@ impl Printed {
     /// Prints it. Who reads it may have seen enough, as in `endwise … | head`: that is no error.
     pub(super) fn flush(&self) -> Result<(), Trouble> {
         let mut out = anstream::stdout().lock();
-        match out.write_all(self.0.as_bytes()).and_then(|()| out.flush()) {
+        match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-                Err(Trouble::Failed(format!("the answer cannot be printed: {error}")))
+                return Err(Trouble::Failed(format!("the answer cannot be printed: {error}")));
             }
-            _ => Ok(()),
+            _ => {}
         }
+        drop(out);
+        self.below.iter().for_each(|text| note(text));
+        Ok(())
     }
 }
 

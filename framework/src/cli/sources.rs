@@ -48,7 +48,9 @@ impl Command for Args {
         match self.verb {
             Verb::List { asked, paged } => {
                 let question = sources::List { after: paged.after, limit: Some(paged.limit) };
-                list(&asked, question, Shown { one: "source", lines: rows }, printed).await
+                let is_filtered = question.after.is_some();
+                list(&asked, question, Shown { one: "source", is_filtered, lines: rows }, printed)
+                    .await
             }
             Verb::Retire { asked, names } => retire(&asked, names, printed).await,
         }

@@ -103,12 +103,13 @@ impl Command for Args {
     async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
         match self.verb {
             States::List { asked, name: None, .. } => {
-                let shown = Shown { one: "state", lines: rows::names };
+                let shown = Shown { one: "state", is_filtered: false, lines: rows::names };
                 list(&asked, states::Names {}, shown, printed).await
             }
             States::List { asked, name: Some(name), prefix, paged } => {
                 let (after, limit) = (paged.after, Some(paged.limit));
-                let shown = Shown { one: "key", lines: rows::keys };
+                let is_filtered = prefix.is_some() || after.is_some();
+                let shown = Shown { one: "key", is_filtered, lines: rows::keys };
                 let places = place::services(&asked.dir)?;
                 let has_several = places.len() > 1;
                 let places = with_state(places, &name).await;

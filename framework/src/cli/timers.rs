@@ -112,18 +112,21 @@ impl Filters {
     }
 }
 
-const CANCEL: Verb = Verb { name: "cancel", done: "cancelled", later: "cancelled" };
+const CANCEL: Verb =
+    Verb { name: "cancel", is: ["is", "are"], done: "cancelled", later: "cancelled" };
 
 #[async_trait]
 impl Command for Args {
     async fn run(self, printed: &mut Printed) -> Result<Came, Trouble> {
         match self.verb {
             Timers::List { asked, filters, paged } => {
-                let mut filter = filters.filter().limit(paged.limit);
+                let filter = filters.filter();
+                let is_filtered = filter != TimerFilter::new() || paged.after.is_some();
+                let mut filter = filter.limit(paged.limit);
                 if let Some(after) = paged.after {
                     filter = filter.after(after);
                 }
-                let shown = Shown { one: "timer", lines: rows };
+                let shown = Shown { one: "timer", is_filtered, lines: rows };
                 list(&asked, timers::List { filter }, shown, printed).await
             }
             Timers::Cancel { asked, numbers, filters, all, yes } => {
@@ -148,6 +151,7 @@ async fn cancel(
     yes: bool,
     printed: &mut Printed,
 ) -> Result<Came, Trouble> {
+    let is_filtered = !numbers.is_empty() || filter != TimerFilter::new();
     let place = place::service(&asked.dir)?;
     let mut way = Way::open(&place).await?;
     let answer = match which(&mut way, numbers, filter, yes).await {
@@ -157,7 +161,7 @@ async fn cancel(
     let is_running = way.is_running();
     way.close().await?;
     let (service, json) = (&*place.service, asked.json);
-    let telling = Telling { service, is_running, json, one: "timer", verb: CANCEL };
+    let telling = Telling { service, is_running, json, one: "timer", is_filtered, verb: CANCEL };
     tell(&answer?, &telling, printed)
 }
 

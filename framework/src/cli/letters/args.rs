@@ -51,6 +51,9 @@ pub(super) enum Letters {
         /// again
         #[arg(long)]
         invalid: bool,
+        /// Refused with what becomes of those
+        #[arg(long, hide = true)]
+        unhandled: bool,
     },
     /// Gives dead letters up for good; what is held behind them goes on
     #[command(after_help = "Example: endwise dead-letters discard endwise-data/bank 7\n         \

@@ -34,7 +34,9 @@ pub(super) async fn run(
         printed.json(&Json { service: &place.service, state: found.as_deref() })?;
     }
     let Some(state) = found else {
-        note(&missing);
+        if !asked.json {
+            note(&missing);
+        }
         return Ok(Came::NothingMatched);
     };
     if asked.json {

@@ -56,7 +56,7 @@ async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
 
     bank.mend();
     let replayed = tool(&["dead-letters", "replay"], &dir, &[&ada]).await?;
-    assert_eq!((replayed.code, &*replayed.out), (0, "1 dead letter is handled again\n"));
+    assert_eq!((replayed.code, &*replayed.out), (0, "1 dead letter will be handled again\n"));
     bank.settle().await?;
     assert_eq!(bank.history("ada").await?, [1, -2, 3]);
     let gone = tool(&["dead-letters", "show"], &dir, &[&ada]).await?;
@@ -67,7 +67,11 @@ async fn a_running_service_is_asked_and_mended() -> anyhow::Result<()> {
     bank.settle().await?;
     assert_eq!(bank.history("eve").await?, [0; 0]);
     let none = tool(&["dead-letters", "list"], &dir, &[]).await?;
+    assert_eq!((none.code, &*none.err), (3, "there are no dead letters\n"));
+    let none = tool(&["dead-letters", "list"], &dir, &["--key", "eve"]).await?;
     assert_eq!((none.code, &*none.err), (3, "no dead letter matches\n"));
+    let unhandled = tool(&["dead-letters", "replay"], &dir, &["--unhandled", "--all"]).await?;
+    assert!(unhandled.code == 2 && unhandled.err.contains("by themselves"), "{unhandled:?}");
     bank.stop().await
 }
 
@@ -90,7 +94,7 @@ async fn what_a_service_has_left_is_mended_for_its_next_start() -> anyhow::Resul
 
     let replayed =
         tool(&["dead-letters", "replay"], &dir, &[&dead_of("ada", home.path()).await?]).await?;
-    let said = "1 dead letter is handled again at the service's next start\n";
+    let said = "1 dead letter will be handled again at the service's next start\n";
     assert_eq!((replayed.code, &*replayed.out), (0, said));
     let discarded =
         tool(&["dead-letters", "discard"], &dir, &[&dead_of("eve", home.path()).await?, "99"])
@@ -190,7 +194,7 @@ async fn what_makes_no_sense_is_refused_with_a_sentence() -> anyhow::Result<()> 
     let odd = tool(&["dead-letters", "list"], &dir, &["--since", "yesterday"]).await?;
     assert!(odd.code == 2 && odd.err.contains("how long ago"), "{odd:?}");
     let broker = tool(&["status"], &home.path().join("broker"), &[]).await?;
-    assert!(broker.code == 1 && broker.err.contains("no service's data"), "{broker:?}");
+    assert!(broker.code == 1 && broker.err.contains("has the broker's data"), "{broker:?}");
 
     // The service runs, and its socket is gone.
     std::fs::remove_file(dir.join("admin"))?;

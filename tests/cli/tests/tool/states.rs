@@ -66,6 +66,8 @@ async fn a_running_services_states_are_shown_set_and_removed() -> anyhow::Result
     let again = tool(&["states", "remove"], &dir, &["account", "bob", "--json"]).await?;
     assert_eq!((again.code, &again.json()?["changed"]), (3, &false.into()));
     assert_eq!(tool(&["states", "get"], &dir, &["account", "bob"]).await?.code, 3);
+    let json = tool(&["states", "get"], &dir, &["account", "bob", "--json"]).await?;
+    assert_eq!((json.code, &*json.err), (3, ""));
     bank.stop().await
 }
 
