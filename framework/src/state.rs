@@ -287,7 +287,7 @@ pub enum StateError {
         bytes: usize,
     },
     /// It has no JSON, or none that could be read back.
-    #[error("state `{state}` cannot be stored as JSON: {problem}")]
+    #[error("state `{state}`, {problem}; it cannot be stored as JSON")]
     Unwritable {
         /// The state's name.
         state: &'static str,
