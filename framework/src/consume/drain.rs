@@ -1,7 +1,7 @@
 //! Draining: after the stop flag nothing more is fetched, what is in progress is finished within
 //! a deadline, and what is left is said.
 
-use super::Consume;
+use super::{Consume, failed_line};
 
 /// How far stopping has got.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,9 +59,9 @@ impl Consume {
         }
         let running = self.lanes.running().take(NAMED_MAX);
         let named: Vec<String> = running
-            .map(|(handler, position)| {
-                let name = self.wiring.name(*handler).unwrap_or_default();
-                format!("{name} at {position}")
+            .map(|(handler, position, key)| {
+                let name = self.wiring.name(handler).unwrap_or_default();
+                format!("{name} {}", failed_line::about(key.map(|key| &**key), position))
             })
             .collect();
         tracing::warn!(

@@ -12,6 +12,9 @@ const HEAD: usize = 34;
 const ERROR_MIN: usize = 24;
 const KEY_MIN: usize = 16;
 
+/// Columns of an error beside a key that is cut as well.
+const ERROR_LEAST: usize = 8;
+
 /// Key and error of a failed attempt, cut so that the line fits. Both are whole in the store.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Cut {
@@ -24,7 +27,14 @@ pub(super) fn cut(rest: &str, key: Option<&str>, error: &str) -> Cut {
     let left = COLUMNS.saturating_sub(HEAD + rest.chars().count());
     let key = key.map(|key| shortened(key, left.saturating_sub(ERROR_MIN).max(KEY_MIN)));
     let left = left.saturating_sub(key.as_deref().map_or(0, columns));
-    Cut { key, error: shortened(error, left.max(KEY_MIN)) }
+    Cut { key, error: shortened(error, left.max(ERROR_LEAST)) }
+}
+
+/// Whether such a line has room for what a person needs of key and error.
+pub(super) fn has_room(rest: &str, key: Option<&str>, error: &str) -> bool {
+    let left = COLUMNS.saturating_sub(HEAD + rest.chars().count());
+    let (key, error) = (key.map_or(0, columns), columns(error));
+    key + error <= left || key.min(KEY_MIN) + error.min(ERROR_MIN) <= left
 }
 
 /// The end of a position: topic, slot or partition, and number there.
@@ -33,6 +43,17 @@ pub(super) fn end_of(position: &Position) -> String {
     let mut parts = position.rsplitn(3, '/');
     let (last, before) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
     format!("…/{before}/{last}")
+}
+
+/// Columns of a key among other text.
+const KEY_MAX: usize = 40;
+
+/// What a delivery is about, behind its handler: its key, or the end of its position.
+pub(super) fn about(key: Option<&str>, position: &Position) -> String {
+    match key {
+        Some(key) => format!("for key {:?}", shortened(key, KEY_MAX)),
+        None => format!("at {}", end_of(position)),
+    }
 }
 
 /// The text, or its beginning and `…`, so that it has no more columns than that.

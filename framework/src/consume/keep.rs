@@ -53,6 +53,7 @@ impl Consume {
     fn tell(&self, job: &Job, wait: &Wait, attempt: u32, now_ms: u64, error: &str) {
         let name = self.wiring.name(job.handler).unwrap_or_default();
         let (handler, key) = (&*name, job.envelope.key.as_deref());
+        let service = &*self.wiring.service;
         let position = key.is_none().then(|| failed_line::end_of(&job.envelope.position));
         let place = if key.is_some() { "key=\"\"" } else { "position=" };
         let place = format!("{place}{}", position.as_deref().unwrap_or_default());
@@ -62,33 +63,40 @@ impl Consume {
                 self.counts.count_dead(job.handler);
                 let number = job.number;
                 let rest = format!(
-                    "endwise::dead: given up {place} handler={handler:?} number={number} \
-                     attempt={attempt} error=\"\""
+                    "endwise::dead: given up {place} handler={handler:?} service={service:?} \
+                     number={number} attempt={attempt} error=\"\""
                 );
                 let Cut { key, error } = failed_line::cut(&rest, key, error);
                 tracing::error!(
-                    target: "endwise::dead", key, position, handler, number, attempt, error,
-                    "given up"
+                    target: "endwise::dead", key, position, handler, service, number, attempt,
+                    error, "given up"
                 );
             }
             Wait::Until(due) => {
                 self.counts.count_retried(job.handler);
                 let again_in_ms = due.saturating_sub(now_ms);
-                let rest = format!(
-                    "endwise::retry: failed {place} handler={handler:?} attempt={attempt} \
-                     again_in_ms={again_in_ms} error=\"\""
-                );
+                let rest = |service: &str| {
+                    format!(
+                        "endwise::retry: failed {place} handler={handler:?}{service} \
+                         attempt={attempt} again_in_ms={again_in_ms} error=\"\""
+                    )
+                };
+                // It gives way to key and error: no number is to be looked up here.
+                let with_service = rest(&format!(" service={service:?}"));
+                let has_room = failed_line::has_room(&with_service, key, error);
+                let service = has_room.then_some(service);
+                let rest = if has_room { with_service } else { rest("") };
                 let Cut { key, error } = failed_line::cut(&rest, key, error);
                 tracing::warn!(
-                    target: "endwise::retry", key, position, handler, attempt, again_in_ms, error,
-                    "failed"
+                    target: "endwise::retry", key, position, handler, service, attempt,
+                    again_in_ms, error, "failed"
                 );
             }
             Wait::Held | Wait::Unhandled => return,
         }
         tracing::debug!(
-            target: "endwise::failed", key, position = %job.envelope.position, handler, attempt,
-            error, "the whole of it"
+            target: "endwise::failed", key, position = %job.envelope.position, handler, service,
+            attempt, error, "the whole of it"
         );
     }
 
@@ -128,7 +136,8 @@ impl Consume {
         let Spent { number, entry, since_ms } = spent;
         let handler = self.wiring.name(entry.handler).unwrap_or_default();
         tracing::warn!(
-            target: "endwise::gap", number, handler = &*handler, position = %entry.position,
+            target: "endwise::gap", service = &*self.wiring.service, number,
+            handler = &*handler, position = %entry.position,
             "its key goes on without this dead letter",
         );
         let keep = Keep {

@@ -54,10 +54,15 @@ async fn of_160_columns_with_its_key_first() -> anyhow::Result<()> {
     }
     let keyed =
         |line: &&&str| line.contains("failed key=\"order-10023\" handler=\"reserve_stock\"");
+    // With a number to look up there is always the service to look it up in.
+    assert!(dead.iter().all(|line| line.contains(" service=\"shop\" number=")), "{text}");
     assert_eq!(retried.iter().filter(keyed).count(), 4, "{text}");
     assert!(retried[0].contains(SHORT) && dead[0].contains(SHORT), "{text}");
     assert!(
-        retried.iter().any(|line| line.contains("failed position=…/sweep/0#1 handler=")),
+        retried
+            .iter()
+            .any(|line| line
+                .contains("failed position=…/sweep/0#1 handler=\"sweep\" service=\"shop\"")),
         "{text}"
     );
     Ok(())

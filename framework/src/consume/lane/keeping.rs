@@ -242,9 +242,19 @@ impl Lanes {
         !self.places.is_empty()
     }
 
-    /// What runs at this moment, lane by lane: the handler and the message of its first delivery.
-    pub(crate) fn running(&self) -> impl Iterator<Item = &(usize, Position)> {
-        self.lanes.iter().flatten().filter_map(|lane| lane.running.as_ref())
+    /// What runs at this moment, lane by lane: the handler, the message and the key of its first
+    /// delivery.
+    pub(crate) fn running(&self) -> impl Iterator<Item = (usize, &Position, Option<&Key>)> {
+        let lanes = self.lanes.iter().flatten();
+        lanes.filter_map(|lane| {
+            let (handler, position) = lane.running.as_ref()?;
+            Some((*handler, position, lane.message_key()))
+        })
+    }
+
+    /// The key of what a lane runs, if it is known.
+    pub(crate) fn message_key(&self, id: LaneId) -> Option<&Key> {
+        self.lanes.get(id.0)?.as_ref()?.message_key()
     }
 }
 

@@ -107,6 +107,12 @@ impl Lane {
         }
     }
 
+    /// The key of what it runs; not known of what the store keeps and no other waits for.
+    pub(super) fn message_key(&self) -> Option<&Key> {
+        let first = self.in_run.first().and_then(|job| job.envelope.key.as_ref());
+        first.or(self.key.as_ref().map(|(_, key)| key))
+    }
+
     /// What its front may do, nothing of the lane running.
     pub(super) fn front(&self, now_ms: u64) -> Front {
         let Some(first) = self.kept.values().next() else {
