@@ -29,9 +29,6 @@ mod said;
 /// next time: by then the loop knows what is to be sent.
 const SENDS_MAX: usize = 4_096;
 
-/// What is said of a delivery that is given up because the process died of it.
-const KILLED: &str = "the process died again and again while it ran alone";
-
 /// A run that has ended.
 #[derive(Debug)]
 pub(crate) struct Ran {
@@ -81,7 +78,7 @@ struct Loaded {
     jobs: VecDeque<Job>,
     states: Vec<(usize, StoredState)>,
     batch: u64,
-    is_condemned: bool,
+    condemned: Option<u32>,
 }
 
 /// What deliveries are run with.
@@ -133,7 +130,7 @@ impl Dispatcher {
 
 /// Runs a lane's jobs until the last, or until one fails.
 async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> {
-    let Loaded { lane, number, mut jobs, mut states, batch, is_condemned } = run;
+    let Loaded { lane, number, mut jobs, mut states, batch, condemned } = run;
     let mut handled = Vec::with_capacity(jobs.len());
     let (mut buffer, mut failed, mut sends) = (Vec::new(), None, 0);
     while sends < SENDS_MAX
@@ -145,9 +142,9 @@ async fn run_lane(dispatcher: Dispatcher, run: Loaded) -> Result<Ran, RunError> 
         if !job.envelope.digest_fits(&mut buffer) {
             return Err(RunError::Changed { position: Box::new(job.envelope.position.clone()) });
         }
-        let attempt = match is_condemned {
-            true => Err((How::Killed, vec![KILLED.to_owned()])),
-            false => attempt::attempt(&dispatcher, handler, &job, &states).await,
+        let attempt = match condemned {
+            Some(deaths) => Err((How::Killed, vec![said::killed(deaths)])),
+            None => attempt::attempt(&dispatcher, handler, &job, &states).await,
         };
         match attempt {
             Ok(outcome) => {

@@ -69,8 +69,8 @@ pub(crate) struct Run {
     pub(crate) states: Vec<(usize, StoredState)>,
     /// With what else it is marked as running.
     pub(crate) batch: u64,
-    /// It is not run: the process died too often while it ran alone.
-    pub(crate) is_condemned: bool,
+    /// It is not run: so often did the process die while it ran alone.
+    pub(crate) condemned: Option<u32>,
 }
 
 impl Run {
@@ -262,8 +262,8 @@ impl Lanes {
             lane.in_run = jobs.iter().filter(|job| job.kept.is_none()).cloned().collect();
         }
         let (run, states) = (lane.run, std::mem::take(&mut lane.states));
-        let (batch, is_condemned) = (0, false);
-        let run = Run { lane: id, number: run, kept, jobs, states, batch, is_condemned };
+        let (batch, condemned) = (0, None);
+        let run = Run { lane: id, number: run, kept, jobs, states, batch, condemned };
         lane.running = run.first().map(|(handler, position)| (handler, position.clone()));
         self.next_number = number;
         Some(run)

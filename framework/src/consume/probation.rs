@@ -1,9 +1,9 @@
 //! Probation: what ran when the process died runs alone, before anything else, so that a message
 //! that kills the process is known by name. And the marks by which it is known.
 
-use super::Consume;
 use super::dispatch::Ran;
 use super::lane::{Job, Run};
+use super::{Consume, failed_line};
 use crate::hash::FastMap;
 use crate::marks::{Company, Marks, Suspects};
 use crate::stream::Position;
@@ -17,6 +17,8 @@ const WAIT_MS: u64 = 5_000;
 pub(crate) struct Probation {
     marks: Marks,
     suspects: Suspects,
+    /// Whether a single delivery ran when the process died: then it is known which.
+    is_only_one: bool,
     /// Until when those that have not come are waited for; not before the first look.
     until_ms: Option<u64>,
     /// How many lanes of each batch run.
@@ -31,8 +33,8 @@ impl Probation {
             // What it found was done before the process died.
             marks.acquit();
         }
-        let batches = FastMap::default();
-        Probation { marks, suspects, until_ms: None, batches, next_batch: 0 }
+        let (is_only_one, batches) = (suspects.len() == 1, FastMap::default());
+        Probation { marks, suspects, is_only_one, until_ms: None, batches, next_batch: 0 }
     }
 
     pub(crate) fn is_suspect(&self, position: &Position, handler: &str) -> bool {
@@ -113,8 +115,30 @@ impl Consume {
         let (handler, position) = run.first()?;
         let known = self.wiring.handlers.get(handler)?;
         let charges = self.probation.suspects.charges(position, &known.name);
-        run.is_condemned = charges >= known.on_failure.crashes;
+        let most = known.on_failure.crashes;
+        if charges < most {
+            let key = self.lanes.message_key(run.lane).map(|key| &**key);
+            self.tell_suspect(&known.name, &failed_line::about(key, position), charges, most);
+        }
+        run.condemned = (charges >= most).then_some(charges);
         Some(run)
+    }
+
+    /// Names what the process died of, where that is known.
+    fn tell_suspect(&self, handler: &str, about: &str, charges: u32, most: u32) {
+        let service = &*self.wiring.service;
+        if charges > 0 {
+            tracing::warn!(
+                target: "endwise::probation", service,
+                "the process died while handler {handler:?} ran alone {about} ({charges} of \
+                 {most}): it runs alone again",
+            );
+        } else if self.probation.is_only_one {
+            tracing::warn!(
+                target: "endwise::probation", service,
+                "the process died while handler {handler:?} ran {about}: it runs alone first",
+            );
+        }
     }
 
     /// Marks what is about to run.
@@ -125,7 +149,7 @@ impl Consume {
         runs.iter_mut().for_each(|run| run.batch = batch);
         self.probation.batches.insert(batch, runs.len());
         let handlers = &self.wiring.handlers;
-        let entries = runs.iter().filter(|run| !run.is_condemned).flat_map(Run::deliveries);
+        let entries = runs.iter().filter(|run| run.condemned.is_none()).flat_map(Run::deliveries);
         let named = entries
             .filter_map(|(handler, position)| Some((position, &*handlers.get(handler)?.name)));
         self.probation.marks.begin(batch, company, named);

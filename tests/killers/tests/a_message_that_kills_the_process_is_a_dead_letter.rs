@@ -45,6 +45,7 @@ async fn dies_of_one(way: &str) -> anyhow::Result<()> {
     let dead = letters.list(&Filter::new()).await?.items;
     let [killer] = dead.as_slice() else { panic!("{dead:?}") };
     assert_eq!((killer.how, killer.attempts), (Some(How::Killed), 1), "{killer:?}");
+    assert_eq!(killer.error, "killed the process 3 times while it ran alone");
     assert_eq!(killer.key, Some(Task::of(KILLER).key.into()));
     letters.replay(Filter::new()).await?;
     running.settle().await?;

@@ -4,6 +4,7 @@ use super::super::print::{DIM, styled};
 use super::super::table::{Column, Side, Table};
 use super::super::words::{bytes, cut, span, time};
 use crate::dead_letters::{DeadLetter, InvalidEntry, UnhandledEntry};
+use crate::store::How;
 
 /// What stands below a row: indented, and cut to 80 columns.
 fn below(text: &str) -> Option<String> {
@@ -40,7 +41,11 @@ pub(super) fn letters(letters: &[DeadLetter], now_ms: u64) -> Vec<String> {
                 span(now_ms.saturating_sub(letter.dead_since_ms)),
                 letter.followers.to_string(),
             ],
-            below(&format!("{how} after {tries}: {}", letter.error)),
+            below(&match letter.how {
+                // It says how often.
+                Some(How::Killed) => letter.error.clone(),
+                _ => format!("{how} after {tries}: {}", letter.error),
+            }),
         );
     }
     table.lines()
@@ -99,7 +104,6 @@ pub(super) fn unhandled(entries: &[UnhandledEntry], now_ms: u64) -> Vec<String> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::How;
 
     #[test]
     fn a_list_of_long_things_fits_80_columns() {

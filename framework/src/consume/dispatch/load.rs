@@ -22,7 +22,7 @@ pub(super) async fn messages(
         reader.kept_messages(numbers).await?.into_iter()
     };
     let load = |run: Run| {
-        let Run { lane, number, kept, mut jobs, states, batch, is_condemned } = run;
+        let Run { lane, number, kept, mut jobs, states, batch, condemned } = run;
         let mut loaded = Vec::with_capacity(kept.len());
         for (number, entry) in kept {
             let gone = || StoreError::failed(format!("kept delivery {number} is not there"));
@@ -37,7 +37,7 @@ pub(super) async fn messages(
             });
         }
         loaded.into_iter().rev().for_each(|job| jobs.push_front(job));
-        Ok(Loaded { lane, number, jobs, states, batch, is_condemned })
+        Ok(Loaded { lane, number, jobs, states, batch, condemned })
     };
     runs.into_iter().map(load).collect()
 }

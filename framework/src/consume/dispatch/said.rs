@@ -20,6 +20,12 @@ pub(super) fn errors(error: &(dyn Error + 'static)) -> Vec<String> {
         .collect()
 }
 
+/// What is said of a delivery that is given up because the process died of it.
+pub(super) fn killed(deaths: u32) -> String {
+    let times = if deaths == 1 { "time" } else { "times" };
+    format!("killed the process {deaths} {times} while it ran alone")
+}
+
 /// The text, or as much of it as is written down.
 pub(super) fn cut(mut text: String) -> String {
     if text.len() > ERROR_BYTES_MAX {
