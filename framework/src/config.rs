@@ -138,18 +138,20 @@ impl Config {
     /// read. Each says where, what was found and what is allowed.
     pub fn load() -> Result<Config, ConfigError> {
         let variables = environment::variables(std::env::vars_os());
-        let mut config = Config::default();
+        let (mut config, mut places) = (Config::default(), keys::Places::new());
         if let Some(file) = file::find(&variables)? {
-            config.apply_text(&file.text, Some(&file.path))?;
+            places.extend(config.apply_text(&file.text, Some(&file.path))?);
         }
-        environment::apply(&mut config, &variables)?;
+        places.extend(environment::apply(&mut config, &variables)?);
+        keys::check_pairs(&config, &places)?;
         Ok(config)
     }
 
     /// The defaults, and over them what a text in the form of `endwise.toml` says.
     pub fn from_toml(text: &str) -> Result<Config, ConfigError> {
         let mut config = Config::default();
-        config.apply_text(text, None)?;
+        let places = config.apply_text(text, None)?;
+        keys::check_pairs(&config, &places)?;
         Ok(config)
     }
 

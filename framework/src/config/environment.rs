@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use super::Config;
 use super::error::{ConfigError, Place};
-use super::keys::{KEYS, nearest};
+use super::keys::{KEYS, Places, nearest};
 use super::value::{Found, Wrong};
 
 /// The variables that begin with `ENDWISE_`, by name.
@@ -31,8 +31,9 @@ pub(super) fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Vari
     ours
 }
 
-/// Sets what the variables say.
-pub(super) fn apply(config: &mut Config, variables: &Variables) -> Result<(), ConfigError> {
+/// Sets what the variables say; which keys that were.
+pub(super) fn apply(config: &mut Config, variables: &Variables) -> Result<Places, ConfigError> {
+    let mut places = Places::new();
     for (name, value) in variables.iter().filter(|(name, _)| !OTHERS.contains(&&**name)) {
         let place = Place::Variable(name.clone());
         let Some(key) = KEYS.iter().find(|key| key.variable() == *name) else {
@@ -41,22 +42,20 @@ pub(super) fn apply(config: &mut Config, variables: &Variables) -> Result<(), Co
         let found = Found::Text(value);
         (key.set)(config, found).map_err(|Wrong(allowed)| {
             let found = key.seen(found, || format!("{value:?}"));
-            ConfigError::Value { place, key: key.full(), found, allowed }
+            ConfigError::Value { place: place.clone(), key: key.full(), found, allowed }
         })?;
+        places.insert(key.full(), place);
     }
-    Ok(())
+    Ok(places)
 }
 
-/// A variable that nothing reads; of those that there are, the ones of its table are listed.
+/// A variable that nothing reads. There are too many others to list them.
 fn unknown(name: &str, place: Place) -> ConfigError {
     let all: Vec<String> = KEYS.iter().map(|key| key.variable()).collect();
-    let nearest = nearest(name, all.iter().map(|known| &**known)).map(str::to_owned);
-    let table = name.strip_prefix(PREFIX).and_then(|rest| rest.split('_').next());
-    let begin = format!("{PREFIX}{}_", table.unwrap_or_default());
-    let mut known: Vec<String> =
-        all.iter().filter(|known| known.starts_with(&begin)).cloned().collect();
-    if known.is_empty() {
-        known = all;
-    }
-    ConfigError::Unknown { place, what: "it".into(), nearest, known }
+    // What they have in common makes none of them near.
+    let own = |name: &str| name.strip_prefix(PREFIX).unwrap_or_default().to_owned();
+    let owns: Vec<String> = all.iter().map(|known| own(known)).collect();
+    let nearest = nearest(&own(name), owns.iter().map(|known| &**known));
+    let nearest = nearest.map(|nearest| format!("{PREFIX}{nearest}"));
+    ConfigError::Unknown { place, what: "it".into(), nearest, known: Vec::new() }
 }

@@ -27,9 +27,12 @@ pub enum ConfigError {
     },
     /// Nothing is called that.
     #[error(
-        "{place}: {what} is unknown{}; known are: {}",
+        "{place}: {what} is unknown{}; {}",
         nearest.as_ref().map(|name| format!(" (did you mean {name}?)")).unwrap_or_default(),
-        known.join(", ")
+        match known.as_slice() {
+            [] => PAGE.to_owned(),
+            known => format!("known are: {}", known.join(", ")),
+        }
     )]
     Unknown {
         /// Where.
@@ -38,11 +41,11 @@ pub enum ConfigError {
         what: String,
         /// What is called almost that.
         nearest: Option<String>,
-        /// All that there are.
+        /// All that there are; none where they are too many for a line.
         known: Vec<String>,
     },
     /// A value cannot be.
-    #[error("{place}: {key} cannot be {found}: it is {allowed}")]
+    #[error("{place}: {key} cannot be {found}: {allowed}")]
     Value {
         /// Where.
         place: Place,
@@ -53,6 +56,14 @@ pub enum ConfigError {
         /// What is allowed.
         allowed: String,
     },
+    /// Two values do not go together.
+    #[error("{place}: {problem}")]
+    Pair {
+        /// Where one of them stands.
+        place: Place,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
 }
 
 /// What it says to a person, for this is what a `main` that returns it prints.
@@ -61,6 +72,10 @@ impl fmt::Debug for ConfigError {
         write!(f, "{self}")
     }
 }
+
+/// Where all variables are said.
+const PAGE: &str = "the page docs/guide/configuration.md lists all, and Config::template() the keys \
+                    that they set";
 
 /// Where something stands.
 #[derive(Clone, Debug, PartialEq, Eq)]

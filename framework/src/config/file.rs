@@ -9,7 +9,7 @@ use toml::de::{DeString, DeTable, DeValue};
 use super::Config;
 use super::environment::{FILE, Variables};
 use super::error::{ConfigError, Place};
-use super::keys::{self, KEYS, Key, nearest};
+use super::keys::{self, KEYS, Key, Places, nearest};
 use super::value::{Found, Wrong};
 
 /// What the file is called in the current directory.
@@ -65,12 +65,13 @@ impl Source<'_> {
 }
 
 impl Config {
-    /// Sets what a text says.
+    /// Sets what a text says; which keys that were.
     pub(super) fn apply_text(
         &mut self,
         text: &str,
         path: Option<&Path>,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<Places, ConfigError> {
+        let mut places = Places::new();
         let source = Source { text, path };
         let table = DeTable::parse(text).map_err(|error| ConfigError::Syntax {
             place: source.place(error.span().map_or(0, |span| span.start)),
@@ -81,13 +82,13 @@ impl Config {
             match value.get_ref() {
                 DeValue::Table(entries) if is_table => {
                     for (key, value) in entries.iter() {
-                        self.apply_key(source, name.get_ref(), key, value)?;
+                        places.extend(self.apply_key(source, name.get_ref(), key, value)?);
                     }
                 }
-                _ => self.apply_key(source, "", name, value)?,
+                _ => places.extend(self.apply_key(source, "", name, value)?),
             }
         }
-        Ok(())
+        Ok(places)
     }
 
     fn apply_key(
@@ -96,7 +97,7 @@ impl Config {
         table: &str,
         name: &Spanned<DeString<'_>>,
         value: &Spanned<DeValue<'_>>,
-    ) -> Result<(), ConfigError> {
+    ) -> Result<Option<(String, Place)>, ConfigError> {
         let place = source.place(name.span().start);
         let name = &**name.get_ref();
         let Some(key) = keys::of(table).find(|key| key.name == name) else {
@@ -104,8 +105,9 @@ impl Config {
         };
         (key.set)(self, Found::Toml(value.get_ref())).map_err(|Wrong(allowed)| {
             let found = key.seen(Found::Toml(value.get_ref()), || source.found(value));
-            ConfigError::Value { place, key: key.full(), found, allowed }
-        })
+            ConfigError::Value { place: place.clone(), key: key.full(), found, allowed }
+        })?;
+        Ok(Some((key.full(), place)))
     }
 }
 

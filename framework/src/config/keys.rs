@@ -1,5 +1,7 @@
 //! All keys: what each sets, what it may be, and its line in the template.
 
+use std::collections::BTreeMap;
+
 use super::Config;
 use super::error::{ConfigError, Place};
 use super::secret::Secret;
@@ -193,6 +195,36 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
     (distance <= nearest.len().max(3) / 3).then_some(nearest)
 }
 
+/// Where keys are set, by their names with their tables.
+pub(super) type Places = BTreeMap<String, Place>;
+
+/// Holds those values against each other that have to go together.
+pub(super) fn check_pairs(config: &Config, places: &Places) -> Result<(), ConfigError> {
+    let [min, max] = ["[failure] retry_min", "[failure] retry_max"];
+    let (min_is, max_is) = (config.failure.retry_min, config.failure.retry_max);
+    if min_is <= max_is {
+        return Ok(());
+    }
+    let (min_is, max_is) = (show_time(min_is), show_time(max_is));
+    let (place, problem) = match (places.get(min), places.get(max)) {
+        (Some(place), None) => (
+            place.clone(),
+            format!("{min} {min_is:?} is longer than retry_max {max_is:?} (its default): set both"),
+        ),
+        (None, Some(place)) => (
+            place.clone(),
+            format!(
+                "{max} {max_is:?} is shorter than retry_min {min_is:?} (its default): set both"
+            ),
+        ),
+        (place, _) => (
+            place.cloned().unwrap_or(Place::Program),
+            format!("{min} {min_is:?} is longer than retry_max {max_is:?}: make it shorter"),
+        ),
+    };
+    Err(ConfigError::Pair { place, problem })
+}
+
 /// Holds a configuration that a program made against what each key allows.
 pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
     let mut scratch = config.clone();
@@ -202,5 +234,5 @@ pub(super) fn check(config: &Config) -> Result<(), ConfigError> {
             ConfigError::Value { place: Place::Program, key: key.full(), found: shown, allowed }
         })?;
     }
-    Ok(())
+    check_pairs(config, &Places::new())
 }

@@ -114,11 +114,30 @@ fn an_unknown_name_is_told_with_the_nearest_and_all() {
     }
     let error = from_variables(&[("ENDWISE_LIMITS_IN_FLIGHT", "1")]).unwrap_err().to_string();
     let told = "environment variable ENDWISE_LIMITS_IN_FLIGHT: it is unknown (did you mean \
-                ENDWISE_LIMITS_IN_FLIGHT_MAX?); known are: ENDWISE_LIMITS_IN_FLIGHT_MAX, ";
+                ENDWISE_LIMITS_IN_FLIGHT_MAX?); the page docs/guide/configuration.md lists all";
     assert!(error.contains(told), "{error}");
-    assert!(
-        from_variables(&[("ENDWISE_X", "1")]).unwrap_err().to_string().contains("ENDWISE_DATA")
-    );
+    let error = from_variables(&[("ENDWISE_X", "1")]).unwrap_err().to_string();
+    assert!(error.contains("it is unknown; the page docs/guide/"), "{error}");
+}
+
+#[test]
+fn values_that_do_not_go_together_are_told_where_one_of_them_is_set() {
+    let cases = [
+        (
+            "[failure]\nretry_min = '2m'",
+            "line 2: [failure] retry_min \"2m\" is longer than retry_max \"1m\" (its default): set both",
+        ),
+        ("[failure]\nretry_max = '50ms'", "retry_max \"50ms\" is shorter than retry_min \"100ms\""),
+        ("[failure]\nretry_max = '1s'\nretry_min = '2s'", "line 3: [failure] retry_min \"2s\" is"),
+    ];
+    for (text, told) in cases {
+        let error = Config::from_toml(text).unwrap_err().to_string();
+        assert!(error.contains(told), "{text:?}: {error}");
+    }
+    let mut config = Config::from("elsewhere");
+    config.failure.retry_min = ms(120_000);
+    let error = config.check().unwrap_err().to_string();
+    assert!(error.contains("that the program made: [failure] retry_min \"2m\" is"), "{error}");
 }
 
 #[test]
@@ -170,7 +189,7 @@ fn a_password_is_never_shown() {
     ] {
         let error = format!("{error} {error:?}");
         assert!(!error.contains("1234") && error.contains("amqp"), "{error}");
-        assert!(error.contains("it is one that this build has: embedded"), "{error}");
+        assert!(error.contains("this build knows \"embedded\" only"), "{error}");
     }
     assert!(!format!("{:?}", Config::default()).contains("embedded\""));
 }

@@ -69,7 +69,7 @@ impl Span {
 
 /// A whole number.
 pub(super) fn count<T: TryFrom<u64>>(found: Found<'_>, span: Span) -> Result<T, Wrong> {
-    let allowed = || Wrong(format!("a whole number from {} to {}", span.0, span.1));
+    let allowed = || Wrong(format!("it is a whole number from {} to {}", span.0, span.1));
     span.take(found.number()).ok_or_else(allowed)
 }
 
@@ -78,7 +78,7 @@ pub(super) fn size<T: TryFrom<u64>>(found: Found<'_>, span: Span) -> Result<T, W
     let (min, max) = (show(span.0, &SIZES), show(span.1, &SIZES));
     let allowed = || {
         Wrong(format!(
-            "a number of bytes, or a size such as \"64MiB\" (B, KiB, MiB, GiB, TiB), from {min} to \
+            "it is a number of bytes, or a size such as \"64MiB\" (B, KiB, MiB, GiB, TiB), from {min} to \
              {max}"
         ))
     };
@@ -88,7 +88,8 @@ pub(super) fn size<T: TryFrom<u64>>(found: Found<'_>, span: Span) -> Result<T, W
 /// A time, which `span` bounds in milliseconds.
 pub(super) fn time(found: Found<'_>, span: Span) -> Result<Duration, Wrong> {
     let (min, max) = (show(span.0, &TIMES), show(span.1, &TIMES));
-    let allowed = || Wrong(format!("a time such as \"30s\" (ms, s, m, h, d), from {min} to {max}"));
+    let allowed =
+        || Wrong(format!("it is a time such as \"30s\" (ms, s, m, h, d), from {min} to {max}"));
     span.take(found.measured(&TIMES)).map(Duration::from_millis).ok_or_else(allowed)
 }
 
@@ -98,13 +99,14 @@ pub(super) fn path(found: Found<'_>) -> Result<PathBuf, Wrong> {
         Found::Toml(value) => value.as_str().map(PathBuf::from),
         Found::Text(text) => Some(PathBuf::from(text)),
     };
-    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| Wrong("a path".into()))
+    path.filter(|path| !path.as_os_str().is_empty()).ok_or_else(|| Wrong("it is a path".into()))
 }
 
 /// A URL of one of the schemes that this build has.
 pub(super) fn url(found: Found<'_>) -> Result<Secret, Wrong> {
     let url = found.text().filter(|url| SCHEMES.contains(url)).map(Secret::new);
-    let allowed = || Wrong(format!("one that this build has: {}", SCHEMES.join(", ")));
+    let known = || SCHEMES.iter().map(|scheme| format!("{scheme:?}")).collect::<Vec<_>>();
+    let allowed = || Wrong(format!("this build knows {} only", known().join(", ")));
     url.ok_or_else(allowed)
 }
 
