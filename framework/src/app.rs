@@ -277,6 +277,6 @@ impl App {
         store: Box<dyn OpenStore>,
         setting: Setting,
     ) -> Result<Service, RunError> {
-        Service::start(self, broker, store, setting).await
+        Service::start(self, broker, store, setting).await.map_err(RunError::at_start)
     }
 }

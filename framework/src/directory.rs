@@ -69,6 +69,12 @@ impl Directory {
         Ok(directory)
     }
 
+    /// The file that is where the directory, or one above it, is to be.
+    pub(crate) fn file_in_the_way(path: &Path) -> Option<PathBuf> {
+        let found = path.ancestors().find(|path| path.exists())?;
+        (!found.is_dir()).then(|| found.to_owned())
+    }
+
     /// Who has a directory open at this moment; nobody if it cannot be opened.
     pub(crate) fn holder(path: &Path) -> Option<Holder> {
         let dir = File::open(path).ok()?;

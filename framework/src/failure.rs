@@ -20,6 +20,12 @@ pub enum RunError {
     /// It did not start: no message was taken.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The store cannot be opened: no message was taken.
+    #[error("cannot start: {0}")]
+    NoStore(#[source] StoreError),
+    /// The broker cannot be opened or joined: no message was taken.
+    #[error("cannot start: {0}")]
+    NoBroker(#[source] BrokerError),
     /// A message was whole when it came, and is not what its sender committed any more.
     #[error(
         "the service stopped: the message {position} was whole when it came, and its digest does \
@@ -82,6 +88,17 @@ pub enum RunError {
         /// The message.
         position: Box<Position>,
     },
+}
+
+impl RunError {
+    /// The same of a start: nothing has stopped that has never run.
+    pub(crate) fn at_start(self) -> Self {
+        match self {
+            RunError::Store(error) => RunError::NoStore(error),
+            RunError::Broker(error) => RunError::NoBroker(error),
+            error => error,
+        }
+    }
 }
 
 impl From<ConfigError> for RunError {

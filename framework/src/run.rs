@@ -9,6 +9,7 @@ use crate::failure::RunError;
 use crate::store::OpenStore;
 
 mod fit;
+mod open;
 mod running;
 mod serve;
 mod signals;

@@ -19,6 +19,16 @@ pub enum DirectoryError {
         #[source]
         source: std::io::Error,
     },
+    /// A file is where a directory is to be.
+    #[error(
+        "{} is a file, and the data are kept in a directory: name another one as `data`, or move \
+         the file away",
+        file.display()
+    )]
+    File {
+        /// The file.
+        file: PathBuf,
+    },
     /// Somebody has the directory open, and has not closed it within ten seconds.
     #[error("the directory {} is in use by {by}: {}", dir.display(), by.remedy())]
     Locked {

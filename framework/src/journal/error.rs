@@ -95,9 +95,9 @@ pub enum JournalError {
     },
     /// A journal was to be made where one with frames exists. Nothing was changed.
     #[error(
-        "{} already holds frames; it is not made anew. If its data are not wanted, move the \
-         directory away first",
-        dir.display()
+        "{} is missing, and the journal beside it holds frames: put that file back from a \
+         backup of its directory; if the data are not wanted, move the directory away",
+        dir.with_file_name("FORMAT").display()
     )]
     Occupied {
         /// The journal's directory.

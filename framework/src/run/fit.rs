@@ -59,6 +59,9 @@ impl Fit {
             for service in services {
                 let dir = data.join(&**service);
                 if Slip::read(&dir)?.is_some() {
+                    if broker.join(sheet::NAME).exists() {
+                        return Err(FitError::FormatMissing { broker });
+                    }
                     return Err(FitError::BrokerMissing { broker, service: service.clone(), dir });
                 }
             }

@@ -2,27 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::future::IntoFuture;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::OnceCell;
 
 use crate::app::App;
-use crate::broker::embedded::{EmbeddedBroker, EmbeddedError, EmbeddedOptions};
+use crate::broker::embedded::EmbeddedBroker;
 use crate::broker::status::BrokerStatus;
 use crate::broker::{Broker, BrokerError};
 use crate::config::Config;
-use crate::directory::{Directory, DirectoryError};
 use crate::error::BoxError;
 use crate::failure::RunError;
 use crate::service::{Look, Opening, Service, ServiceHandle, Setting, Work, look};
 use crate::start::StartError;
-use crate::store::StoreError;
 use crate::store::sled::{Epoch, SledOptions, SledStore};
 use crate::tasks::blocking;
 
-use super::fit::{BROKER, Fit, Held};
+use super::fit::{Fit, Held};
+use super::open::open_broker;
 use super::serve;
 use super::signals::{Requests, Signals};
 use super::stopper::Stopper;
@@ -63,37 +61,6 @@ pub struct Running {
     stopped: OnceCell<Result<(), RunError>>,
 }
 
-/// Opens the broker, if its directory belongs to those of the services.
-fn open_broker(
-    data: &Path,
-    names: &[Arc<str>],
-    options: EmbeddedOptions,
-) -> Result<(EmbeddedBroker, Fit), RunError> {
-    // Where somebody is at work, files may be of any time: that they are in use is said first.
-    let broker = data.join(BROKER);
-    let before = Fit::before(data, names);
-    let mut fit = before.map_err(|error| in_use(&broker, data, names).unwrap_or(error.into()))?;
-    let broker = EmbeddedBroker::open(broker, options)?;
-    fit.compare(&broker).map_err(|error| in_use_of(data, names).unwrap_or(error.into()))?;
-    Ok((broker, fit))
-}
-
-/// The error of the first directory that somebody has open, the broker's first.
-fn in_use(broker: &Path, data: &Path, names: &[Arc<str>]) -> Option<RunError> {
-    if let Some(by) = Directory::holder(broker) {
-        let error = DirectoryError::Locked { dir: broker.to_owned(), by };
-        return Some(BrokerError::from(EmbeddedError::from(error)).into());
-    }
-    in_use_of(data, names)
-}
-
-/// The error of the first directory of a service that somebody has open.
-fn in_use_of(data: &Path, names: &[Arc<str>]) -> Option<RunError> {
-    let mut dirs = names.iter().map(|name| data.join(&**name));
-    let (dir, by) = dirs.find_map(|dir| Directory::holder(&dir).map(|by| (dir, by)))?;
-    Some(StoreError::Locked { place: dir.display().to_string().into(), by }.into())
-}
-
 async fn advance(mut fit: Fit) -> Result<Fit, RunError> {
     Ok(blocking(move || {
         fit.advance();
@@ -110,7 +77,11 @@ impl Running {
         config: impl Into<Config>,
         apps: impl IntoIterator<Item = App>,
     ) -> Result<Running, RunError> {
-        let (config, apps): (Config, Vec<App>) = (config.into(), apps.into_iter().collect());
+        let apps = apps.into_iter().collect();
+        Running::open(config.into(), apps).await.map_err(RunError::at_start)
+    }
+
+    async fn open(config: Config, apps: Vec<App>) -> Result<Running, RunError> {
         config.check()?;
         let mut names = BTreeSet::new();
         if let Some(again) = apps.iter().find(|app| !names.insert(Arc::clone(&app.name))) {
@@ -382,6 +353,11 @@ mod tests {
         let twice = ["a", "a"].map(|name| named(name, handlers![ping]));
         let error = Running::start(home.path(), twice).await.unwrap_err();
         assert!(matches!(error, RunError::Start(StartError::SameService(_))), "{error}");
+        let file = home.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = Running::start(file.join("data"), [named("a", handlers![ping])]).await;
+        let error = error.unwrap_err().to_string();
+        assert!(error.starts_with("cannot start: ") && error.contains("file is a file"), "{error}");
         for name in ["", "..", "broker", "a/b", "a;b", "a b"] {
             let app = named(name, handlers![ping]);
             let error = Running::start(home.path(), [app]).await.unwrap_err();

@@ -373,32 +373,3 @@ fn what_changes_on_purpose_is_no_misfit() {
         assert!(!error.contains("remove that file"), "{error}");
     });
 }
-
-#[test]
-fn a_lone_file_that_is_missing_is_told_as_that_and_can_be_accepted() {
-    for member in MEMBERS {
-        let home = TempDir::new().unwrap();
-        let data = home.path();
-        orders(data, 0..3, End::Stopped, None);
-        let file = data.join(member).join("fit");
-        for is_missing in [true, false] {
-            match is_missing {
-                true => fs::remove_file(&file).unwrap(),
-                false => fs::write(&file, "?").unwrap(),
-            }
-            phase(async {
-                let error = refusal(data).await.to_string();
-                let what = if is_missing { "is missing" } else { "cannot be read" };
-                assert!(error.starts_with(&format!("{} {what}, so", file.display())), "{error}");
-                assert!(error.contains(&format!("write `{member}` into")), "{error}");
-            });
-            fs::write(data.join("ACCEPT"), member).unwrap();
-            orders(data, 3..5, End::Stopped, None);
-        }
-        phase(async {
-            let running = start(data).await.unwrap();
-            assert_eq!(charged(&running, 0..3).await, [1; 3], "{member}: nothing is lost");
-            running.stop().await.unwrap();
-        });
-    }
-}

@@ -16,6 +16,7 @@ mod a_failed_attempt_is_tried_again_in_its_place;
 mod a_full_broker_makes_its_senders_wait;
 mod a_half_done_position_resumes_with_what_is_left;
 mod a_known_position_with_another_message_is_kept_apart;
+mod a_lone_file_that_is_missing_is_told_as_that;
 mod a_message_that_no_handler_takes_waits_for_one;
 mod a_message_with_an_id_is_taken_once;
 mod a_message_without_a_key_takes_that_of_its_type;

@@ -27,12 +27,23 @@ pub enum FitError {
         /// Its directory.
         dir: PathBuf,
     },
+    /// The broker's file FORMAT is missing, and its other files are there.
+    #[error(
+        "{0}/FORMAT is missing, and the rest of the broker's directory is there: put that file \
+         back from a backup. {WHOLE}; or, to go on without what the broker held: move {0} away, \
+         and write `broker` into the file ACCEPT in the data directory",
+        broker.display()
+    )]
+    FormatMissing {
+        /// The broker's directory.
+        broker: PathBuf,
+    },
     /// The broker's directory is older than that of a service.
     #[error(
         "the broker's directory {} is older than the store of service {service:?} in {}: it says \
          that they were last together at opening {known}, and the store says at opening \
          {opening}. {WHOLE}; or, to go on without what the broker held: move its directory away, \
-         and write `broker` into the file ACCEPT beside it",
+         and write `broker` into the file ACCEPT in the data directory",
         broker.display(), dir.display()
     )]
     BrokerOlder {

@@ -13,8 +13,8 @@ use super::chunk::Flaw;
 pub enum BaseError {
     /// There is no base where one should be. It is never made anew in silence.
     #[error(
-        "no base at {path}: give the right data directory, or restore it from a backup; it is not \
-         replaced by an empty one"
+        "{path}, the store's checkpoint, is missing or empty: restore the whole data directory \
+         from one backup; it is not replaced by an empty one"
     )]
     Missing {
         /// The file that is not there, or is empty.

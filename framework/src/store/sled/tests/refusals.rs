@@ -204,7 +204,7 @@ async fn a_store_that_was_half_made_is_made_anew() {
     drop(opened);
     let steps: [(&str, &[(&str, Harm)]); 5] = [
         ("nothing but the directory", &[("journal", Harm::Gone), ("sled", Harm::Gone)]),
-        ("no base", &[("sled", Harm::Gone)]),
+        ("the store's checkpoint, is missing", &[("sled", Harm::Gone)]),
         ("half a base", &[("sled/db", Harm::Written(b"half"))]),
         ("no HEAD", &[("journal/HEAD", Harm::Gone)]),
         ("all but FORMAT", &[("FORMAT.tmp", Harm::Written(b"endwise store, for"))]),
