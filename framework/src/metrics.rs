@@ -78,7 +78,7 @@ pub(crate) fn dropped(topic: &Arc<str>) -> Counter {
 /// The names of what there is at the moment, with what they mean.
 const GAUGES: [(&str, &str); 10] = [
     ("endwise_in_flight", "Records that were fetched and are not committed."),
-    ("endwise_in_flight_bytes", "Their bytes."),
+    ("endwise_in_flight_bytes", "Bytes of the records that were fetched and are not committed."),
     ("endwise_lag", "Records at the broker that the service has not settled."),
     ("endwise_holds", "Deliveries that are held behind one that failed."),
     ("endwise_waiting", "Deliveries that wait for their next attempt."),

@@ -45,7 +45,7 @@ pub enum IntakeError {
         id: String,
     },
     /// An id is too long.
-    #[error("an id has {bytes} bytes, more than {max}")]
+    #[error("an id has {bytes} bytes, more than {max}: send a hash of it")]
     Id {
         /// Its bytes.
         bytes: usize,
