@@ -69,7 +69,8 @@ pub struct Batch {
     /// Milliseconds since 1970 of this commit.
     pub time_ms: u64,
     /// The same moment by a clock that only goes forward, in milliseconds. It may begin anew with
-    /// each opening; what has been confirmed for long enough is known by it.
+    /// each opening; what has been confirmed for long enough is known by it, and how long an id that
+    /// was sent in this opening is remembered.
     pub steady_ms: u64,
     /// The outcomes, in the order in which they take effect.
     pub entries: Vec<Entry>,

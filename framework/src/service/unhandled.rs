@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Now};
 use crate::consume::replay_invalid::STORED_BYTES_MAX;
 use crate::failure::RunError;
 use crate::store::{
@@ -42,7 +42,8 @@ pub(super) async fn take(
             if entries.is_empty() {
                 continue;
             }
-            let batch = Batch { time_ms: clock.now_ms(), entries, ..Batch::default() };
+            let Now { wall_ms: time_ms, steady_ms } = clock.read();
+            let batch = Batch { time_ms, steady_ms, entries, ..Batch::default() };
             let durable = store.commit(&batch).await?;
             if durable.verdicts.iter().any(|verdict| *verdict != Verdict::Applied) {
                 let text = "a message that no handler took cannot be handed to its handlers: a \

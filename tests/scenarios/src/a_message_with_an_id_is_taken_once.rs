@@ -77,6 +77,51 @@ async fn an_id_is_remembered_for_its_time_and_only_so_many_are() -> anyhow::Resu
     Ok(())
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_wrong_for_a_while_makes_no_id_forgotten() -> anyhow::Result<()> {
+    let day = Duration::from_secs(25 * 3_600);
+    let (broker, store) = (MemoryBroker::default(), MemoryStore::new(1));
+    let mut bank = TestApp::start_on(app(), broker.clone(), store.clone()).await?;
+    let producer = bank.service().producer();
+    assert_eq!(producer.send_once("http", "k1", deposit_of("a", 1)).await?, Accepted::New);
+    bank.set_clock_forward(day);
+    assert_eq!(producer.send_once("http", "k2", deposit_of("a", 2)).await?, Accepted::New);
+    bank.advance(Duration::from_secs(3_600)).await?;
+    assert_eq!(producer.send_once("http", "k1", deposit_of("a", 1)).await?, Accepted::Already);
+    bank.set_clock_back(day);
+    assert_eq!(producer.send_once("http", "k1", deposit_of("a", 1)).await?, Accepted::Already);
+    bank.set_clock_back(day);
+    assert_eq!(producer.send_once("http", "k3", deposit_of("a", 3)).await?, Accepted::New);
+    bank.set_clock_forward(day);
+    drop(bank);
+
+    // Started with a clock that is ahead, and put right soon.
+    let mut bank = TestApp::start_on(app(), broker, store).await?;
+    bank.set_clock_forward(day);
+    let producer = bank.service().producer();
+    for (id, cents) in [("k1", 1), ("k2", 2), ("k3", 3)] {
+        let sent = producer.send_once("http", id, deposit_of("a", cents)).await?;
+        assert_eq!(sent, Accepted::Already, "{id}");
+    }
+    bank.advance(Duration::from_secs(500)).await?;
+    bank.set_clock_back(day);
+    for _ in 0..2 {
+        for (id, cents) in [("k1", 1), ("k2", 2), ("k3", 3)] {
+            let sent = producer.send_once("http", id, deposit_of("a", cents)).await?;
+            assert_eq!(sent, Accepted::Already, "{id}");
+        }
+        bank.advance(Duration::from_secs(1_000)).await?;
+    }
+    // Ahead again, for as long as it likes: the time of day was known before.
+    bank.set_clock_forward(day);
+    bank.advance(Duration::from_secs(3_600)).await?;
+    assert_eq!(producer.send_once("http", "k1", deposit_of("a", 1)).await?, Accepted::Already);
+    bank.set_clock_back(day);
+    bank.advance(day - Duration::from_secs(9_000)).await?;
+    assert_eq!(producer.send_once("http", "k1", deposit_of("a", 1)).await?, Accepted::New);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn on_disk_too_beyond_a_checkpoint() -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;

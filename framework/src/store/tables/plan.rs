@@ -114,9 +114,7 @@ impl Tables {
         for (stream, through) in &batch.confirmed {
             self.confirm(stream, *through, &mut plan);
         }
-        for number in self.ids.expired(batch.time_ms) {
-            self.change(Change::IdGone(number), &mut plan);
-        }
+        self.forget_ids(&mut plan);
         plan.durable.verdicts.reserve(batch.entries.len());
         let shared = Arc::clone(&self.shared);
         let memtable = shared.read();
@@ -273,7 +271,7 @@ impl Tables {
             | Subject::ScheduleGone { .. }
             | Subject::StateSet(_) => true,
             Subject::Intake { from: Some((source, n)) } => return self.sources.check(source, *n),
-            Subject::Once(once) => return self.ids.check(once, plan.time_ms),
+            Subject::Once(once) => return self.ids.check(once),
             Subject::SourceRetired { source } => self.sources.has(source),
         };
         if holds { Verdict::Applied } else { Verdict::NotPending }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use super::super::change::{Change, Id, Place, StateRow};
-use super::super::ids::IdRow;
 use super::super::invalid;
 use super::super::{Entry, InvalidMessage, Keep, Once, StateSet, StateTouch, Subject};
 use super::Tables;
 use super::plan::Plan;
 use super::send::Sender;
+use crate::clock::Now;
 use crate::delivery::StateValue;
 use crate::outcome::StateChange;
 use crate::stream::{Key, Position, StreamId};
@@ -163,20 +163,27 @@ impl Tables {
         None
     }
 
-    /// Remembers an id, in the place of one whose time is over and that may still be there.
-    fn take_once(&mut self, once: &Once, plan: &mut Plan) -> Option<Sender> {
-        let Once { source, id, digest, keep_ms, .. } = once;
-        if let Some(number) = self.ids.find(source, id).map(|row| row.number) {
+    /// Forgets ids whose time is over by now.
+    pub(super) fn forget_ids(&mut self, plan: &mut Plan) {
+        self.ids.see(Now { wall_ms: plan.time_ms, steady_ms: plan.steady_ms });
+        for number in self.ids.expired() {
             self.change(Change::IdGone(number), plan);
         }
-        let row = IdRow {
-            number: self.ids.next,
-            source: Arc::clone(source),
-            id: Arc::clone(id),
-            digest: *digest,
-            until_ms: plan.time_ms.saturating_add(*keep_ms),
-        };
-        self.just(Change::Id(row), plan)
+    }
+
+    /// Remembers an id, in the place of one whose time is over and that may still be there.
+    fn take_once(&mut self, once: &Once, plan: &mut Plan) -> Option<Sender> {
+        if let Some(number) = self.ids.number(&once.source, &once.id) {
+            self.change(Change::IdGone(number), plan);
+        }
+        if let Some(number) = self.ids.place_for(once) {
+            self.change(Change::IdGone(number), plan);
+        }
+        let row = self.ids.row(once);
+        let number = row.number;
+        self.change(Change::Id(row), plan);
+        self.ids.sent(number, once.keep_ms);
+        None
     }
 
     /// Makes a change for which no message is sent.

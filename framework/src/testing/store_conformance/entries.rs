@@ -206,23 +206,33 @@ pub(crate) async fn an_id_is_sent_once_as_long_as_it_is_remembered(subject: Subj
         let once = Once { source, id: id.into(), digest, keep_ms: 100, ids_max: 3 };
         entry(About::Once(Box::new(once))).send("out", Some("k"), digest as u64)
     };
-    let at = |time_ms, entries| Batch { time_ms, entries, ..Batch::default() };
+    let even = 600_000;
+    // Each opening has a steady clock of its own.
+    let at =
+        |time_ms, steady_ms, entries| Batch { time_ms, steady_ms, entries, ..Batch::default() };
     let entries = vec![send("a", 1), send("a", 1), send("a", 2), send("b", 3)];
-    let durable = open.try_commit(at(1_000, entries)).await.unwrap();
+    let durable = open.try_commit(at(1_000, 7, entries)).await.unwrap();
     assert_eq!(durable.verdicts, [Applied, Already, Differs, Applied]);
     assert_eq!(durable.sent.len(), 2);
     for leave in [Leave::Dropped, Leave::Closed] {
         open = subject.reopen(open, leave).await;
-        let again = at(1_099, vec![send("a", 1), send("b", 4)]);
+        // However late it is: a clock that has just begun is not believed.
+        let again = at(9_000, 7, vec![send("a", 1), send("b", 4)]);
         assert_eq!(open.try_commit(again).await.unwrap().verdicts, [Already, Differs]);
     }
-    let more = open.try_commit(at(1_050, vec![send("c", 1), send("d", 1)])).await.unwrap();
+    open = subject.reopen(open, Leave::Closed).await;
+    let more = open.try_commit(at(1_050, 7, vec![send("c", 1), send("d", 1)])).await.unwrap();
     assert_eq!(more.verdicts, [Applied, Full]);
-    let later = open.try_commit(at(1_100, vec![send("a", 9), send("d", 1)])).await.unwrap();
-    assert_eq!(later.verdicts, [Applied, Applied], "the time of the first two is over");
+    let ahead = open.try_commit(at(900_000, 100, vec![send("c", 1)])).await.unwrap();
+    assert_eq!(ahead.verdicts, [Already], "the clock is ahead, and little time has passed");
+    let later = open.try_commit(at(1_150, 107, vec![send("a", 1), send("d", 1)])).await.unwrap();
+    assert_eq!(later.verdicts, [Already, Applied], "the time of the third is over, by both clocks");
     let mut open = subject.reopen(open, Leave::Closed).await;
-    let last = open.try_commit(at(1_149, vec![send("a", 9), send("c", 1)])).await.unwrap();
-    assert_eq!(last.verdicts, [Already, Already]);
+    let full = vec![send("d", 1), send("e", 1), send("a", 9)];
+    let full = open.try_commit(at(1_149, 7, full)).await.unwrap();
+    assert_eq!(full.verdicts, [Already, Applied, Applied], "those from before make place");
+    let late = open.try_commit(at(1_149 + even, 7 + even, vec![send("d", 9)])).await.unwrap();
+    assert_eq!(late.verdicts, [Applied], "a clock that went on evenly is believed");
 }
 
 pub(crate) async fn a_schedule_is_remembered_as_it_was_last_sent(subject: Subject) {
