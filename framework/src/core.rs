@@ -18,6 +18,7 @@ pub(crate) mod jobs;
 pub(crate) mod lane;
 pub(crate) mod ledger;
 pub(crate) mod message;
+pub(crate) mod mutants;
 pub(crate) mod outbox;
 pub(crate) mod plan;
 pub(crate) mod positions;
@@ -39,6 +40,7 @@ use calls::{Begun, Calls};
 use commits::Commits;
 use deliveries::Deliveries;
 use event::{CommitEnd, Event, Now};
+use mutants::Mutant;
 use plan::Plan;
 use seams::{Hand, Health, Seams, Turn};
 use streams::Streams;
@@ -158,6 +160,9 @@ impl Core {
             CommitEnd::NoRoom => {
                 self.commits.no_room();
                 actions.push(Action::CommitAgain(no));
+            }
+            CommitEnd::Absent if !mutants::holds(Mutant::AbsentIsDurable) => {
+                self.committed(no, CommitEnd::Durable, actions);
             }
             CommitEnd::Absent => actions.push(Action::CommitAgain(no)),
             CommitEnd::Unknown => actions.push(Action::Resolve(no)),

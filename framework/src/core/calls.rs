@@ -4,6 +4,8 @@ use std::any::Any;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use smallvec::SmallVec;
+
 use super::message::Packed;
 use crate::ids::{HandlerIx, NameNo, Position, RunId};
 use crate::store::How;
@@ -61,10 +63,15 @@ pub(crate) struct Delivery {
     pub(crate) attempt: u32,
     pub(crate) late: bool,
     /// The states of its key, in the order in which the handler names them.
-    pub(crate) states: Vec<StateIn>,
+    pub(crate) states: StatesIn,
     /// An empty buffer for the outcome.
     pub(crate) buffer: Vec<u8>,
 }
+
+/// Mostly one or two: no allocation for them.
+pub(crate) type StatesIn = SmallVec<[StateIn; 2]>;
+pub(crate) type StatesOut = SmallVec<[StateOut; 2]>;
+pub(crate) type SendsOut = SmallVec<[SendOut; 1]>;
 
 /// A state that a handler is lent.
 #[derive(Debug)]
@@ -111,8 +118,8 @@ impl Drop for Decoded {
 pub(crate) struct Outcome {
     pub(crate) buffer: Vec<u8>,
     /// One for each state that was lent, in that order.
-    pub(crate) states: Vec<StateOut>,
-    pub(crate) sends: Vec<SendOut>,
+    pub(crate) states: StatesOut,
+    pub(crate) sends: SendsOut,
 }
 
 /// What became of a state.

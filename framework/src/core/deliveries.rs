@@ -10,6 +10,7 @@ use super::inbox::Done;
 use super::jobs::{Job, Jobs, Origin, Stage, Tries};
 use super::ledger::Committed;
 use super::message::Packed;
+use super::mutants::{self, Mutant};
 use super::plan::{CoreLimits, Plan};
 use super::positions::{Handlers, Positions};
 use super::requests::{Reply, Request};
@@ -64,7 +65,12 @@ impl Deliveries {
             let lane = self.effects.lane_of(handler, message.key(), plan);
             let run = self.jobs.next_run();
             let called = match lane {
-                Some(lane) if !self.effects.lanes[lane].is_open() => None,
+                Some(lane)
+                    if !self.effects.lanes[lane].is_open()
+                        && mutants::holds(Mutant::LaneIsAlwaysOpen) =>
+                {
+                    None
+                }
                 lane => Some(self.effects.call(run, origin, lane, message.clone(), None, hand)),
             };
             if let Some(Called::Done(outcome)) = called {
@@ -76,7 +82,8 @@ impl Deliveries {
             }
             if !std::mem::replace(&mut is_open, true) {
                 let left = handlers.get(at..).unwrap_or_default();
-                let done = if at == 0 { Done::Nothing } else { Done::InFrame };
+                let is_part = at > 0 && mutants::holds(Mutant::PartDoneWithoutRow);
+                let done = if is_part { Done::InFrame } else { Done::Nothing };
                 self.positions.open(position, place, &record, left, done);
             }
             let id = self.queue(origin, lane, message.clone(), hand);
@@ -163,7 +170,9 @@ impl Deliveries {
         if let Some(job) = self.jobs.get(id) {
             rows::put_failure(id, job, failed, now.wall_ms, hand.seams.frame);
         }
-        if wait.stage == Stage::Skipped {
+        if wait.stage == Stage::Skipped
+            || (wait.stage == Stage::Dead && !mutants::holds(Mutant::DeadDoesNotClose))
+        {
             self.effects.lanes[lane].skip(id);
         }
         let again = wait.due_ms.filter(|_| wait.stage == Stage::Waiting);
@@ -186,7 +195,9 @@ impl Deliveries {
             let message = job.message.clone().unwrap_or_default();
             rows::put_message(id, &origin, &message, hand.plan, frame);
             self.jobs.stored(id, hand.gathering);
-            self.positions.share_ended(origin.position, origin.handler, frame);
+            if mutants::holds(Mutant::StoredIsOpen) {
+                self.positions.share_ended(origin.position, origin.handler, frame);
+            }
         }
     }
 
@@ -277,7 +288,10 @@ impl Deliveries {
     }
 
     pub(crate) fn handler_ready(&mut self, handler: HandlerIx) {
-        self.work.ready(handler).into_iter().for_each(|lane| self.list(lane));
+        let lanes = self.work.ready(handler);
+        if mutants::holds(Mutant::ReadyIsNotTold) {
+            lanes.into_iter().for_each(|lane| self.list(lane));
+        }
     }
 
     /// Does what the time has come for.
@@ -305,7 +319,11 @@ impl Deliveries {
     /// would come behind them after a crash.
     fn hold(&mut self, no: LaneNo, most: usize, hand: &mut Hand<'_, '_>) {
         let Some(slow) = self.effects.lanes[no].slow() else { return };
-        let is_new = |id: &&DeliveryId| self.jobs.get(**id).is_some_and(|job| !job.is_stored);
+        let spares_running = !mutants::holds(Mutant::RunningIsNotStored);
+        let is_new = |id: &&DeliveryId| {
+            let job = self.jobs.get(**id).filter(|job| !job.is_stored);
+            job.is_some_and(|job| !(spares_running && matches!(job.stage, Stage::Running(_))))
+        };
         let new: Vec<_> = slow.queue.iter().filter(is_new).copied().collect();
         if new.len() > most {
             new.into_iter().for_each(|id| self.store(id, hand));
@@ -323,7 +341,7 @@ impl Deliveries {
         let no = job.lane;
         if let Request::Replay(_) = request {
             job.tries.attempts = 0;
-            job.tries.late |= was_skipped;
+            job.tries.late |= was_skipped && mutants::holds(Mutant::SkippedIsNotLate);
             job.tries.wait = StoredWait::Held;
             self.jobs.go(id, Stage::Ready, None);
             self.store(id, hand);

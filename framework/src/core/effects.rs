@@ -58,7 +58,7 @@ impl Effects {
             message,
             attempt: tries.map_or(0, |tries| tries.attempts) + 1,
             late: tries.is_some_and(|tries| tries.late),
-            states: lane.map_or_else(Vec::new, |lane| self.lanes[lane].lend(places)),
+            states: lane.map_or_else(Default::default, |lane| self.lanes[lane].lend(places)),
             buffer: self.spare.pop().unwrap_or_default(),
         };
         hand.seams.calls.call(run, origin.handler, delivery)

@@ -7,6 +7,7 @@ use crate::table::frame::Frame;
 use crate::table::pending::{PendingRow, PendingTable};
 use crate::table::settled::SettledRun;
 
+use super::mutants::{self, Mutant};
 use super::plan::Plan;
 
 /// What a message that comes is to those that came before it.
@@ -69,7 +70,9 @@ impl Inbox {
 
     /// Knows what is left of a position.
     pub(crate) fn recover_left(&mut self, position: Position, left: Vec<HandlerIx>) {
-        self.left.insert(position, left);
+        if mutants::holds(Mutant::LeftIsForgotten) {
+            self.left.insert(position, left);
+        }
     }
 
     fn settled_of(&mut self, stream: u32) -> Option<&mut Ranges> {
@@ -118,6 +121,9 @@ impl Inbox {
 
     /// A position is settled whose handlers are all done at once.
     pub(crate) fn settle(&mut self, position: Position) {
+        if !mutants::holds(Mutant::SettledIsForgotten) {
+            return;
+        }
         if let Some(settled) = self.settled_of(position.stream.0) {
             settled.insert(position.sequence);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::message::Packed;
+use super::mutants::{self, Mutant};
 use crate::hash::FastMap;
 use crate::ids::{DeliveryId, FrameNo, HandlerIx, LaneNo, Position, RouteIx, RunId};
 use crate::table::delivery::{DeliveryRow, StoredWait};
@@ -210,7 +211,7 @@ impl Jobs {
     pub(crate) fn durable(&mut self, through: FrameNo) {
         let fresh = std::mem::take(&mut self.fresh);
         for (frame, id) in fresh {
-            if frame > through {
+            if frame > through && mutants::holds(Mutant::MessageLeavesEarly) {
                 self.fresh.push((frame, id));
             } else if let Some(job) = self.jobs.get_mut(&id)
                 && !matches!(job.stage, Stage::Running(_))
@@ -248,7 +249,8 @@ impl Runs {
 
     fn job(&self, run: RunId) -> Option<DeliveryId> {
         let (generation, job) = self.places.get(run.place as usize)?;
-        job.filter(|_| *generation == run.generation)
+        let is_same = *generation == run.generation;
+        job.filter(|_| is_same || !mutants::holds(Mutant::GenerationIsIgnored))
     }
 
     fn end(&mut self, run: RunId) {

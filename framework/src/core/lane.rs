@@ -6,7 +6,8 @@ use std::ops::{Index, IndexMut};
 
 use hashbrown::HashTable;
 
-use super::calls::{Change, Decoded, Outcome, StateIn};
+use super::calls::{Change, Decoded, Outcome, StateIn, StatesIn};
+use super::mutants::{self, Mutant};
 use crate::hash::Hashing;
 use crate::ids::{ComponentIx, DeliveryId, LaneNo, NameNo};
 use crate::table::frame::Frame;
@@ -113,7 +114,7 @@ impl Lane {
     }
 
     /// Lends the states at these places, in that order.
-    pub(crate) fn lend(&mut self, places: &[usize]) -> Vec<StateIn> {
+    pub(crate) fn lend(&mut self, places: &[usize]) -> StatesIn {
         let lent = places.iter().map(|at| match self.states.get_mut(*at) {
             Some(state) if state.known == Known::Here => match state.decoded.take() {
                 Some(decoded) => StateIn::Decoded(decoded),
@@ -125,7 +126,7 @@ impl Lane {
     }
 
     /// States of a call that never ran come back as they went.
-    pub(crate) fn take_back(&mut self, lent: Vec<StateIn>, places: &[usize]) {
+    pub(crate) fn take_back(&mut self, lent: StatesIn, places: &[usize]) {
         for (state, at) in lent.into_iter().zip(places) {
             if let (StateIn::Decoded(decoded), Some(slot)) = (state, self.states.get_mut(*at)) {
                 slot.decoded = Some(decoded);
@@ -158,8 +159,10 @@ impl Lane {
                         continue;
                     }
                     frame.put::<StateTable>(&row_key, &StateRow { schema, json });
-                    slot.json.clear();
-                    slot.json.extend_from_slice(json);
+                    if mutants::holds(Mutant::OldBytesStay) {
+                        slot.json.clear();
+                        slot.json.extend_from_slice(json);
+                    }
                     (slot.known, slot.schema) = (Known::Here, schema);
                 }
                 Change::Delete => {

@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use hashbrown::HashTable;
 
 use super::calls::Outcome;
+use super::mutants::{self, Mutant};
 use crate::hash::{FastMap, Hashing};
 use crate::ids::{NameNo, Position};
 use crate::stream::Slot;
@@ -118,7 +119,9 @@ impl Outbox {
         if self.keys.len() >= self.keys_max {
             // All are forgotten at once: what that costs is a horizon, not an order.
             self.keys.clear();
-            self.streams.values_mut().for_each(|stream| stream.horizon = stream.last);
+            if mutants::holds(Mutant::NoHorizon) {
+                self.streams.values_mut().for_each(|stream| stream.horizon = stream.last);
+            }
             if let Some(stream) =
                 self.streams.get_mut(&SequenceKey { topic, slot: Slot::of(key).0 })
             {
@@ -135,6 +138,9 @@ impl Outbox {
     /// Puts how far the streams are into a frame that is sealed.
     pub(crate) fn seal(&mut self, frame: &mut Frame) {
         for key in std::mem::take(&mut self.touched) {
+            if !mutants::holds(Mutant::SequencesAreNotStored) {
+                continue;
+            }
             let last = self.streams.get(&key).map_or(0, |stream| stream.last);
             frame.put::<SequenceTable>(&key, &last);
         }

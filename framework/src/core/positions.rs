@@ -5,6 +5,7 @@ use super::action::{Action, Note};
 use super::event::Incoming;
 use super::inbox::{Admission, Done, Inbox, Opened};
 use super::ledger::{Committed, Ledger};
+use super::mutants::{self, Mutant};
 use super::plan::Plan;
 use crate::ids::{FrameNo, HandlerIx, Position, RecordRef};
 use crate::table::frame::Frame;
@@ -45,7 +46,10 @@ impl Positions {
                 None
             }
             Admission::Duplicate => {
-                self.ledger.pass(record);
+                match mutants::holds(Mutant::DuplicateStays) {
+                    true => self.ledger.pass(record),
+                    false => self.ledger.hold(record),
+                }
                 None
             }
             Admission::Mismatch => {
@@ -65,7 +69,10 @@ impl Positions {
         left: &[HandlerIx],
         done: Done,
     ) {
-        self.ledger.hold(record);
+        match mutants::holds(Mutant::OpenIsNotHeld) {
+            true => self.ledger.hold(record),
+            false => self.ledger.pass(record),
+        }
         let Incoming { digest, time_ms, context, .. } = *message;
         let (floor, left) = (context.floor, left.to_vec());
         self.inbox.open(Opened { position, digest, time_ms, floor, left, record, done });

@@ -3,6 +3,7 @@
 use super::calls::Failed;
 use super::jobs::{Job, Origin};
 use super::message::Packed;
+use super::mutants::{self, Mutant};
 use super::plan::Plan;
 use crate::ids::DeliveryId;
 use crate::table::delivery::{DeliveryRow, DeliveryTable};
@@ -56,7 +57,9 @@ pub(crate) fn put_message(
         headers: message.headers(),
         body: message.body(),
     };
-    frame.put::<MessageTable>(&id, &row);
+    if mutants::holds(Mutant::MessageIsNotStored) {
+        frame.put::<MessageTable>(&id, &row);
+    }
 }
 
 /// Puts a failed attempt behind the others.
@@ -78,6 +81,9 @@ pub(crate) fn put_failure(
 
 /// Removes all rows of a delivery that is stored no more.
 pub(crate) fn remove(id: DeliveryId, failures: u32, frame: &mut Frame) {
+    if !mutants::holds(Mutant::RowsStay) {
+        return;
+    }
     frame.remove::<DeliveryTable>(&id);
     frame.remove::<MessageTable>(&id);
     let last = failures.saturating_sub(LAST_FAILURES).max(FIRST_FAILURES)..failures;

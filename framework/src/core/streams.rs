@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::event::{Names, StreamNameBuf};
+use super::mutants::{self, Mutant};
 use crate::ids::StreamIx;
 use crate::table::frame::Frame;
 use crate::table::stream::{StreamName, StreamTable};
@@ -71,7 +72,9 @@ impl Streams {
             let number = self.by_name.get(name).copied().unwrap_or_else(|| {
                 let number = StreamIx(next);
                 next += StreamIx::SLOTS;
-                frame.put::<StreamTable>(&number, &name.name());
+                if mutants::holds(Mutant::StreamIsNotStored) {
+                    frame.put::<StreamTable>(&number, &name.name());
+                }
                 self.by_name.insert(name.clone(), number);
                 number
             });

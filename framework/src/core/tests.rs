@@ -1,5 +1,6 @@
 //! The core against a world of made-up handlers, stores and brokers.
 
+mod allocations;
 mod calls;
 mod claims;
 mod expected;

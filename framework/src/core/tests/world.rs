@@ -13,7 +13,9 @@ use crate::core::message::Packed;
 use crate::core::plan::{CoreLimits, HandlerPlan, Plan, RoutePlan};
 use crate::core::requests::Reply;
 use crate::core::seams::{Seams, Turn};
-use crate::ids::{ComponentIx, FrameNo, HandlerIx, LoadId, NameNo, PartitionIx, RouteIx, Ticket};
+use crate::ids::{
+    ComponentIx, FrameNo, HandlerIx, LoadId, NameNo, PartitionIx, RouteIx, RunId, Ticket,
+};
 use crate::policy::{Gap, OnFailure, Order};
 use crate::stream::Slot;
 use crate::table::frame::Frame;
@@ -156,6 +158,8 @@ pub(super) struct World {
     pub(super) lives: u64,
     plan: Arc<Plan>,
     pub(super) events: u64,
+    /// Runs that were pending at some time.
+    pub(super) woken: Vec<RunId>,
 }
 
 impl World {
@@ -178,6 +182,7 @@ impl World {
             lives: 0,
             plan: Arc::new(plan),
             events: 0,
+            woken: Vec::new(),
         };
         world.open();
         world
