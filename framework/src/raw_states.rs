@@ -84,7 +84,8 @@ pub struct RawState {
     pub name: Arc<str>,
     /// The key.
     pub key: Key,
-    /// How often it was written since it was made: what [`NewState::expected`] takes.
+    /// How often it was written since it began: what [`NewState::expected`] takes. One that is
+    /// removed and begins anew is at 1 again.
     pub version: u64,
     /// The version of the type that wrote it.
     pub type_version: u32,

@@ -282,7 +282,7 @@ pub struct Cause {
 /// A state as the store holds it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StoredState {
-    /// How often it was written since it was made; 0: there is none.
+    /// How often it was written since it was made; 0: there is none. Made anew, it is at 1 again.
     pub version: u64,
     /// Its value.
     pub value: Option<StateValue>,

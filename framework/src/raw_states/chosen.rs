@@ -74,6 +74,10 @@ impl NewState {
 
     /// Only over this version of the state, as [`RawState::version`](super::RawState) says; 0: only
     /// if there is none. Unless it is said, over any.
+    ///
+    /// It tells apart what one life of a state has been. A state that ended and began anew meanwhile
+    /// counts from 1 again, and is not told from the one that was looked at if it has come to the
+    /// same version. Where that can be, have a handler make the change, by what is in the state.
     #[must_use]
     pub fn expected(mut self, version: u64) -> Self {
         self.expected = Some(version);

@@ -13,7 +13,8 @@ pub struct StateSet {
     pub name: Arc<str>,
     /// The key.
     pub key: Key,
-    /// The version that it has to have, if it matters; 0: there is none.
+    /// The version that it has to have, if it matters; 0: there is none. One that was deleted and
+    /// made anew may have it again.
     pub expected: Option<u64>,
     /// Its value from here on; `None`: it is removed.
     pub value: Option<StateValue>,
