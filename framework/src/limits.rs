@@ -60,7 +60,8 @@ pub struct Limits {
     pub timers_max: u64,
     /// Messages that are committed and that the broker has not confirmed (default 16,384). At the
     /// limit nothing more is fetched, begun or taken in; what has begun by then goes beyond it by
-    /// what its handlers send.
+    /// what its handlers send. They are in memory, and their bytes are not limited: where messages
+    /// are large, set it lower.
     pub outbox_max: usize,
     /// Messages from outside that wait to be taken in (default 65,536). One more is refused with
     /// [`IntakeError::Busy`](crate::IntakeError::Busy); a stream of them waits instead.
