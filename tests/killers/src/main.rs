@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut arguments = std::env::args().skip(1);
     let directory = arguments.next().context("which directory?")?;

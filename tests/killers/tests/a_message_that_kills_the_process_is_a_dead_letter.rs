@@ -23,20 +23,32 @@ async fn by_being_killed_as_for_memory() -> anyhow::Result<()> {
     dies_of_one("kill").await
 }
 
-fn run(directory: &Path, way: &str) -> anyhow::Result<bool> {
+/// Whether it ended well, and what it logged.
+fn run(directory: &Path, way: &str) -> anyhow::Result<(bool, String)> {
     let mut service = Command::new(env!("CARGO_BIN_EXE_endwise-test-killers"));
     let output = service.arg(directory).arg(way).stdin(Stdio::null()).stdout(Stdio::null());
-    Ok(output.stderr(Stdio::null()).status()?.success())
+    let output = output.stderr(Stdio::piped()).output()?;
+    Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
 }
 
 async fn dies_of_one(way: &str) -> anyhow::Result<()> {
     let home = tempfile::tempdir()?;
-    let mut deaths = 0;
-    while !run(home.path(), way)? {
+    let (mut deaths, mut said) = (0, String::new());
+    loop {
+        let (is_well, log) = run(home.path(), way)?;
+        said.push_str(&log);
+        if is_well {
+            break;
+        }
         deaths += 1;
         assert!(deaths <= 4, "it dies again and again");
     }
     assert!((3..=4).contains(&deaths), "it died {deaths} times");
+    for charged in 1..=2 {
+        let key = Task::of(KILLER).key;
+        let named = format!("handler \"work\" ran alone for key {key:?} ({charged} of 3): it runs");
+        assert!(said.contains(&named), "{said}");
+    }
 
     // What it left, seen by a process that does not die of it: the cause is mended.
     let running = Running::start(home.path(), [app("not at all")]).await?;
