@@ -85,11 +85,11 @@ impl Core {
             }
             Event::Go => {}
         }
-        self.deliveries.look_at_time(hand);
-        self.work_off(hand)
+        self.deliveries.tick(hand);
+        self.run_turn(hand)
     }
 
-    fn work_off(&mut self, hand: &mut Hand<'_, '_>) -> Turn {
+    fn run_turn(&mut self, hand: &mut Hand<'_, '_>) -> Turn {
         let calls = hand.plan.limits.turn_calls;
         self.announce(calls, hand);
         for _ in 0..calls {
@@ -97,10 +97,10 @@ impl Core {
                 return Turn::Full;
             }
             let work = &mut self.deliveries.work;
-            let next = if self.commits.may_go_on() { work.next() } else { None };
+            let next = if self.commits.may_work() { work.next() } else { None };
             match next {
                 Some(Next::Woken(run)) => self.deliveries.woken(run, hand),
-                Some(Next::Lane(lane)) => self.deliveries.go_on(lane, hand),
+                Some(Next::Lane(lane)) => self.deliveries.resume(lane, hand),
                 Some(Next::Record(partition, record)) => {
                     // A number that its dictionary lacks: the record stays where it is.
                     if let Some(stream) = self.streams.at(record.stream, record.slot) {
@@ -173,10 +173,10 @@ impl Core {
         }
     }
 
-    /// Whether more records may be handed in.
+    /// Returns whether more records may be handed in.
     pub(crate) fn has_room(&self) -> bool {
         let limits = &self.plan.limits;
-        self.commits.may_go_on() && self.deliveries.has_room(limits)
+        self.commits.may_work() && self.deliveries.has_room(limits)
     }
 
     pub(crate) fn health(&self) -> Health {

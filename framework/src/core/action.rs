@@ -1,4 +1,4 @@
-//! What the core asks its drivers to do. They decide nothing.
+//! Actions: effects that drivers carry out. They decide nothing.
 
 use super::event::Load;
 use super::ledger::Committed;
@@ -27,7 +27,7 @@ pub(crate) enum Action {
     Note(Note),
 }
 
-/// What people are told.
+/// A line for the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
     /// An attempt failed. Without a wait the message is a dead letter.

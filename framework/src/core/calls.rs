@@ -35,12 +35,12 @@ pub(crate) struct Begun {
     pub(crate) handler: HandlerIx,
 }
 
-/// How far a call came.
+/// The result of a call or a poll.
 #[derive(Debug)]
 pub(crate) enum Called {
     Done(Outcome),
     Failed(Failed),
-    /// It waits for something; its id comes back as woken.
+    /// The call waits for something; its id comes back as woken.
     Pending,
     /// The handler takes no call now; it says so when it does. Nothing of the delivery has run.
     NotReady(Delivery),
@@ -54,7 +54,7 @@ pub(crate) struct Failed {
     pub(crate) errors: Vec<String>,
 }
 
-/// What a handler is called with. It is moved, and borrows nothing of the core.
+/// The input of a call. A delivery is moved, and borrows nothing of the core.
 #[derive(Debug)]
 pub(crate) struct Delivery {
     pub(crate) position: Position,
@@ -112,8 +112,8 @@ impl Drop for Decoded {
     }
 }
 
-/// What a handler did, as data: bytes, and where things are in them. Each was checked against its
-/// limits when it was written.
+/// The result of a handler, as data: bytes, and the ranges of its parts. Each part was checked
+/// against its limits when it was written.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) buffer: Vec<u8>,
@@ -122,7 +122,7 @@ pub(crate) struct Outcome {
     pub(crate) sends: SendsOut,
 }
 
-/// What became of a state.
+/// The new value of a state.
 #[derive(Debug)]
 pub(crate) struct StateOut {
     pub(crate) change: Change,

@@ -3,7 +3,7 @@
 use super::requests::Reply;
 use crate::ids::{FrameNo, Ticket};
 
-/// How far the frames are, and what waits for them.
+/// The numbers of the frames, and the answers that wait for them.
 #[derive(Debug)]
 pub(crate) struct Commits {
     gathering: FrameNo,
@@ -42,8 +42,8 @@ impl Commits {
         self.is_out_of_room
     }
 
-    /// Whether anything may be done: without room nothing begins or goes on.
-    pub(crate) fn may_go_on(&self) -> bool {
+    /// Returns whether anything may be done: without room nothing begins or goes on.
+    pub(crate) fn may_work(&self) -> bool {
         !self.is_out_of_room && !self.is_fenced
     }
 
@@ -60,7 +60,7 @@ impl Commits {
         self.replies.push((self.gathering, ticket, reply));
     }
 
-    /// Whether an answer waits for the frame that is gathered.
+    /// Returns whether an answer waits for the frame that is gathered.
     pub(crate) fn has_replies(&self) -> bool {
         self.replies.iter().any(|(no, ..)| *no == self.gathering)
     }

@@ -88,7 +88,7 @@ impl Deliveries {
             }
             let id = self.queue(origin, lane, message.clone(), hand);
             if let Some(called) = called {
-                self.called(id, run, called, hand);
+                self.apply(id, run, called, hand);
             }
         }
         if !is_open {
@@ -118,19 +118,19 @@ impl Deliveries {
             is_stored: false,
         });
         self.effects.lanes[lane].close().queue.insert(id);
-        self.list(lane);
+        self.queue_lane(lane);
         id
     }
 
-    /// What a call of a job came to.
-    fn called(&mut self, id: DeliveryId, run: RunId, called: Called, hand: &mut Hand<'_, '_>) {
+    /// Applies the result of a job's call.
+    fn apply(&mut self, id: DeliveryId, run: RunId, called: Called, hand: &mut Hand<'_, '_>) {
         let Some(job) = self.jobs.get(id) else { return };
         let (origin, lane, was_running) = (job.origin, job.lane, job.stage == Stage::Running(run));
         match called {
             Called::Pending if was_running => return,
             Called::Pending => {
                 let slow = hand.now.mono_ms.saturating_add(SLOW_MS);
-                self.jobs.go(id, Stage::Running(run), Some(slow));
+                self.jobs.set_stage(id, Stage::Running(run), Some(slow));
                 self.effects.lanes[lane].close().running = Some(id);
                 return;
             }
@@ -145,7 +145,7 @@ impl Deliveries {
             Called::Failed(failed) => self.failed(id, &failed, hand),
         }
         self.effects.lanes[lane].close().running = None;
-        self.list(lane);
+        self.queue_lane(lane);
     }
 
     /// A job is done, or given up for good.
@@ -165,7 +165,7 @@ impl Deliveries {
         let policy = &hand.plan[origin.handler].on_failure;
         let random = retry::random(self.seed, origin.position, job.tries.attempts);
         let wait = retry::failed(&mut job.tries, policy, failed.how, now, random);
-        self.jobs.go(id, wait.stage, wait.due_ms);
+        self.jobs.set_stage(id, wait.stage, wait.due_ms);
         self.store(id, hand);
         if let Some(job) = self.jobs.get(id) {
             rows::put_failure(id, job, failed, now.wall_ms, hand.seams.frame);
@@ -202,17 +202,17 @@ impl Deliveries {
     }
 
     /// Lists a lane to be looked at.
-    pub(super) fn list(&mut self, lane: LaneNo) {
+    pub(super) fn queue_lane(&mut self, lane: LaneNo) {
         let slow = self.effects.lanes[lane].close();
-        if !std::mem::replace(&mut slow.is_listed, true) {
+        if !std::mem::replace(&mut slow.is_queued, true) {
             self.work.add_lane(lane);
         }
     }
 
     /// A lane's first delivery runs, if it may.
-    pub(crate) fn go_on(&mut self, no: LaneNo, hand: &mut Hand<'_, '_>) {
+    pub(crate) fn resume(&mut self, no: LaneNo, hand: &mut Hand<'_, '_>) {
         let lane = &mut self.effects.lanes[no];
-        lane.close().is_listed = false;
+        lane.close().is_queued = false;
         let first = lane.slow().and_then(|slow| slow.queue.first().copied());
         if lane.slow().is_some_and(|slow| slow.running.is_some() || slow.loading > 0) {
             return;
@@ -233,7 +233,7 @@ impl Deliveries {
             return self.load_states(no, &cold, hand);
         }
         let Some(message) = message else {
-            self.jobs.go(id, Stage::Loading, None);
+            self.jobs.set_stage(id, Stage::Loading, None);
             let load = self.work.want(Wanted::Message(id), Load::Message(id));
             return hand.seams.actions.push(Action::Load(vec![load]));
         };
@@ -241,7 +241,7 @@ impl Deliveries {
         hand.seams.calls.begin(&[Begun { position, handler }]);
         let run = self.jobs.next_run();
         let called = self.effects.call(run, origin, Some(no), message, Some(tries), hand);
-        self.called(id, run, called, hand);
+        self.apply(id, run, called, hand);
     }
 
     fn load_states(&mut self, no: LaneNo, cold: &[usize], hand: &mut Hand<'_, '_>) {
@@ -272,11 +272,11 @@ impl Deliveries {
                 let no = job.lane;
                 let key = self.effects.lanes[no].key();
                 job.message = Some(Packed::of(key, message.headers, message.body));
-                self.jobs.go(id, Stage::Ready, None);
+                self.jobs.set_stage(id, Stage::Ready, None);
                 no
             }
         };
-        self.list(no);
+        self.queue_lane(no);
         Ok(())
     }
 
@@ -284,26 +284,26 @@ impl Deliveries {
     pub(crate) fn woken(&mut self, run: RunId, hand: &mut Hand<'_, '_>) {
         let Some(id) = self.jobs.running(run) else { return };
         let called = hand.seams.calls.poll(run);
-        self.called(id, run, called, hand);
+        self.apply(id, run, called, hand);
     }
 
     pub(crate) fn handler_ready(&mut self, handler: HandlerIx) {
         let lanes = self.work.ready(handler);
         if mutants::holds(Mutant::ReadyIsNotTold) {
-            lanes.into_iter().for_each(|lane| self.list(lane));
+            lanes.into_iter().for_each(|lane| self.queue_lane(lane));
         }
     }
 
     /// Does what the time has come for.
-    pub(crate) fn look_at_time(&mut self, hand: &mut Hand<'_, '_>) {
+    pub(crate) fn tick(&mut self, hand: &mut Hand<'_, '_>) {
         while let Some(id) = self.jobs.take_due(hand.now.mono_ms) {
             let Some(job) = self.jobs.get_mut(id) else { continue };
             let lane = job.lane;
             match job.stage {
-                Stage::Waiting => self.jobs.go(id, Stage::Ready, None),
+                Stage::Waiting => self.jobs.set_stage(id, Stage::Ready, None),
                 Stage::Dead => {
                     job.tries.wait = job.tries.wait.skipped();
-                    self.jobs.go(id, Stage::Skipped, None);
+                    self.jobs.set_stage(id, Stage::Skipped, None);
                     self.store(id, hand);
                     self.effects.lanes[lane].skip(id);
                     hand.seams.actions.push(Action::Note(Note::Skipped { delivery: id }));
@@ -311,7 +311,7 @@ impl Deliveries {
                 Stage::Running(_) => self.hold(lane, hand.plan.limits.followers, hand),
                 Stage::Ready | Stage::Loading | Stage::Skipped => {}
             }
-            self.list(lane);
+            self.queue_lane(lane);
         }
     }
 
@@ -343,13 +343,13 @@ impl Deliveries {
             job.tries.attempts = 0;
             job.tries.late |= was_skipped && mutants::holds(Mutant::SkippedIsNotLate);
             job.tries.wait = StoredWait::Held;
-            self.jobs.go(id, Stage::Ready, None);
+            self.jobs.set_stage(id, Stage::Ready, None);
             self.store(id, hand);
             self.effects.lanes[no].close().queue.insert(id);
         } else {
             self.end(id, hand.seams.frame);
         }
-        self.list(no);
+        self.queue_lane(no);
         Reply::Done
     }
 

@@ -1,4 +1,4 @@
-//! What comes to the core.
+//! Events: all that comes to the core.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub(crate) struct Now {
     pub(crate) wall_ms: u64,
 }
 
-/// What has happened. Whoever carries events drops those of an earlier life of the shard.
+/// Something that has happened. A driver drops events of an earlier life of the shard.
 #[derive(Debug)]
 pub(crate) enum Event {
     /// Records of one partition, in the order of their offsets.
@@ -28,7 +28,7 @@ pub(crate) enum Event {
     HandlerReady(HandlerIx),
     /// Rows that were asked for.
     Loaded(Vec<(LoadId, Option<StoredRow>)>),
-    /// What became of a commit.
+    /// The end of a commit.
     Committed(FrameNo, CommitEnd),
     /// An operator asks.
     Request(Ticket, Request),
@@ -36,16 +36,16 @@ pub(crate) enum Event {
     Go,
 }
 
-/// What can become of a commit.
+/// The end of a commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CommitEnd {
     /// All of it is durable.
     Durable,
     /// Nothing of it was written, for want of room.
     NoRoom,
-    /// Whether it is durable cannot be told yet.
+    /// Durable or not: that cannot be told yet.
     Unknown,
-    /// It is not durable, and never will be unless it is committed again.
+    /// Not durable, and never will be unless it is committed again.
     Absent,
     /// Somebody else owns the shard.
     Fenced,
@@ -83,7 +83,7 @@ pub(crate) struct Incoming {
     pub(crate) slot: u8,
     pub(crate) sequence: u64,
     pub(crate) context: Context,
-    /// When its sender committed it, milliseconds since 1970.
+    /// The time of its sender's commit, milliseconds since 1970.
     pub(crate) time_ms: u64,
     pub(crate) digest: u128,
     pub(crate) route: Option<RouteIx>,

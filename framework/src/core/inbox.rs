@@ -10,18 +10,18 @@ use crate::table::settled::SettledRun;
 use super::mutants::{self, Mutant};
 use super::plan::Plan;
 
-/// What a message that comes is to those that came before it.
+/// The answer to a message that comes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Admission {
-    /// It is new.
+    /// New.
     New,
     /// A part of it was done before the last start: these handlers are left.
     Left(Vec<HandlerIx>),
-    /// It is settled, or its outcome is in a frame.
+    /// Settled, or its outcome is in a frame.
     Duplicate,
-    /// It is in progress: this record is done with that one.
+    /// In progress: this record is done with that one.
     Joined,
-    /// It is in progress with another message.
+    /// In progress, with another message.
     Mismatch,
 }
 
@@ -169,7 +169,7 @@ impl Inbox {
         !self.touched.is_empty()
     }
 
-    /// How many positions are in progress.
+    /// Counts the positions in progress.
     pub(crate) fn in_progress(&self) -> usize {
         self.in_progress.len()
     }
@@ -188,7 +188,7 @@ pub(crate) struct Opened {
     pub(crate) done: Done,
 }
 
-/// What is done of a position that comes into progress.
+/// The part of a position that is done when it comes into progress.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Done {
     Nothing,

@@ -15,16 +15,16 @@ pub(crate) struct Job {
     pub(crate) origin: Origin,
     pub(crate) lane: LaneNo,
     pub(crate) stage: Stage,
-    /// When it is to be looked at, by the clock that only goes forward.
+    /// The end of its wait, by the clock that only goes forward.
     pub(crate) due_ms: Option<u64>,
     /// The message, while it is in memory.
     pub(crate) message: Option<Packed>,
     pub(crate) tries: Tries,
-    /// Whether the store has it, or will have with the frame that is gathered.
+    /// The store has it, or will have with the frame that is gathered.
     pub(crate) is_stored: bool,
 }
 
-/// What a delivery is of.
+/// The message and the handler of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) position: Position,
@@ -35,7 +35,7 @@ pub(crate) struct Origin {
     pub(crate) context: Context,
 }
 
-/// What a delivery has been through, as it is stored.
+/// The history of a delivery, as it is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tries {
     pub(crate) attempts: u32,
@@ -46,31 +46,31 @@ pub(crate) struct Tries {
 }
 
 impl DeliveryRow<'_> {
-    /// What it has been through.
+    /// Reads the history of a stored delivery.
     pub(crate) fn tries(&self) -> Tries {
         let DeliveryRow { attempts, failures, late, since_ms, wait, .. } = *self;
         Tries { attempts, failures, late, since_ms, wait }
     }
 }
 
-/// Where a delivery is.
+/// The place of a delivery in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// It may run when its turn comes.
+    /// Runs when its turn in the lane comes.
     Ready,
     /// Its message is being read.
     Loading,
     /// A call is pending.
     Running(RunId),
-    /// It waits for its next attempt.
+    /// Waits for its next attempt.
     Waiting,
-    /// It is a dead letter, and closes its lane.
+    /// Is a dead letter, and closes its lane.
     Dead,
-    /// It is a dead letter, and its lane has gone on without it.
+    /// Is a dead letter, and its lane has gone on without it.
     Skipped,
 }
 
-/// How many deliveries are where.
+/// The number of deliveries, by stage.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Gauges {
     pub(crate) ready: usize,
@@ -123,13 +123,13 @@ impl Jobs {
         self.jobs.get(&id)
     }
 
-    /// Changes what a job has been through, or its message. Its stage only [`go`](Jobs::go) changes.
+    /// Changes what a job has been through, or its message. Its stage only [`set_stage`](Jobs::set_stage) changes.
     pub(crate) fn get_mut(&mut self, id: DeliveryId) -> Option<&mut Job> {
         self.jobs.get_mut(&id)
     }
 
     /// Moves a job to a stage; the one function that does.
-    pub(crate) fn go(&mut self, id: DeliveryId, to: Stage, due_ms: Option<u64>) {
+    pub(crate) fn set_stage(&mut self, id: DeliveryId, to: Stage, due_ms: Option<u64>) {
         let Some(job) = self.jobs.get_mut(&id) else { return };
         let from = std::mem::replace(&mut job.stage, to);
         let was_due = std::mem::replace(&mut job.due_ms, due_ms);
@@ -153,7 +153,7 @@ impl Jobs {
 
     /// Takes a job out.
     pub(crate) fn remove(&mut self, id: DeliveryId) -> Option<Job> {
-        self.go(id, Stage::Ready, None);
+        self.set_stage(id, Stage::Ready, None);
         let job = self.jobs.remove(&id)?;
         *self.gauge(Stage::Ready) -= 1;
         Some(job)
@@ -293,8 +293,8 @@ mod tests {
         let mut jobs = Jobs::new(DeliveryId(5));
         let (first, second) = (jobs.add(job()), jobs.add(job()));
         assert_eq!((first, second), (DeliveryId(5), DeliveryId(6)));
-        jobs.go(first, Stage::Waiting, Some(30));
-        jobs.go(second, Stage::Dead, Some(20));
+        jobs.set_stage(first, Stage::Waiting, Some(30));
+        jobs.set_stage(second, Stage::Dead, Some(20));
         let gauges = Gauges { waiting: 1, dead: 1, ..Gauges::default() };
         assert_eq!((jobs.gauges(), jobs.next_due()), (gauges, Some(20)));
         assert_eq!(jobs.take_due(19), None);
@@ -310,15 +310,15 @@ mod tests {
         let mut jobs = Jobs::new(DeliveryId(1));
         let id = jobs.add(job());
         let run = jobs.next_run();
-        jobs.go(id, Stage::Running(run), None);
+        jobs.set_stage(id, Stage::Running(run), None);
         assert_eq!((jobs.running(run), jobs.runs().collect::<Vec<_>>()), (Some(id), vec![run]));
-        jobs.go(id, Stage::Running(run), Some(9));
+        jobs.set_stage(id, Stage::Running(run), Some(9));
         assert_eq!(jobs.running(run), Some(id), "it runs on");
-        jobs.go(id, Stage::Ready, None);
+        jobs.set_stage(id, Stage::Ready, None);
         assert_eq!(jobs.running(run), None);
         let next = jobs.next_run();
         assert_eq!((next.place, next.generation), (run.place, run.generation + 1));
-        jobs.go(id, Stage::Running(next), None);
+        jobs.set_stage(id, Stage::Running(next), None);
         assert_eq!((jobs.running(run), jobs.running(next)), (None, Some(id)));
     }
 

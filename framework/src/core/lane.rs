@@ -18,7 +18,7 @@ use crate::table::state::{StateKey, StateRow, StateTable};
 pub(crate) struct Lane {
     component: ComponentIx,
     key: Option<Box<str>>,
-    /// It is the lane of a single delivery.
+    /// The lane of a single delivery.
     is_own: bool,
     states: Vec<StateSlot>,
     slow: Option<Box<Slow>>,
@@ -34,7 +34,7 @@ struct StateSlot {
     decoded: Option<Decoded>,
 }
 
-/// What is known of a state.
+/// Knowledge of a state.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Known {
     /// The store may have it.
@@ -52,12 +52,12 @@ pub(crate) struct Slow {
     pub(crate) running: Option<DeliveryId>,
     /// States that are being read.
     pub(crate) loading: usize,
-    /// It is listed to be looked at.
-    pub(crate) is_listed: bool,
+    /// Queued for a look.
+    pub(crate) is_queued: bool,
 }
 
 impl Lane {
-    /// Whether a delivery that comes may be called at once.
+    /// Returns whether a delivery that comes may be called at once.
     pub(crate) fn is_open(&self) -> bool {
         self.slow.is_none() && self.states.iter().all(|state| state.known != Known::Cold)
     }
@@ -78,7 +78,7 @@ impl Lane {
         self.slow.get_or_insert_default()
     }
 
-    /// It goes on without a dead letter. One that has a lane of its own stays in it.
+    /// Goes on without a dead letter. One that has a lane of its own stays in it.
     pub(crate) fn skip(&mut self, id: DeliveryId) {
         if !self.is_own {
             self.close().queue.remove(&id);
@@ -88,7 +88,7 @@ impl Lane {
     /// Opens it again if nothing of it runs, waits or is read.
     fn calm(&mut self) -> bool {
         let is_calm = |slow: &Slow| {
-            slow.queue.is_empty() && slow.running.is_none() && slow.loading == 0 && !slow.is_listed
+            slow.queue.is_empty() && slow.running.is_none() && slow.loading == 0 && !slow.is_queued
         };
         if self.slow.as_deref().is_some_and(is_calm) {
             self.slow = None;

@@ -1,4 +1,4 @@
-//! What may be settled at a broker, and when: only what a durable frame rests on.
+//! Acknowledgements: a record is settled at its broker only by a durable frame that answers for it.
 
 use std::collections::BTreeSet;
 
@@ -7,8 +7,8 @@ use crate::ids::{FrameNo, PartitionIx, RecordRef};
 use crate::table::cursor::CursorTable;
 use crate::table::frame::Frame;
 
-/// How far a partition is done, as a durable commit says. Only [`Ledger::durable`] makes one, so
-/// that nothing is acknowledged before.
+/// The offset below which a partition is done, as a durable commit says. Only [`Ledger::durable`]
+/// makes one, so that nothing is acknowledged before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Committed {
     partition: PartitionIx,
@@ -30,7 +30,7 @@ impl Committed {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     partitions: FastMap<PartitionIx, Partition>,
-    /// Those that have changed since the last frame was sealed.
+    /// Partitions that have changed since the last frame was sealed.
     touched: BTreeSet<PartitionIx>,
     /// Cursors that are sealed into a frame, and not durable.
     sealed: Vec<(FrameNo, Committed)>,

@@ -14,19 +14,19 @@ pub(crate) enum Mutant {
     DuplicateStays,
     /// A delivery is stored without its message.
     MessageIsNotStored,
-    /// What is done leaves the rows of its delivery.
+    /// A delivery that is done leaves its rows.
     RowsStay,
     /// A delivery that comes does not wait behind those of its key.
     LaneIsAlwaysOpen,
-    /// What runs is not stored with those behind it.
+    /// A running delivery is not stored with those behind it.
     RunningIsNotStored,
     /// A changed state is not remembered beside its row.
     OldBytesStay,
-    /// How far outgoing streams are is not stored.
+    /// The last sequences of outgoing streams are not stored.
     SequencesAreNotStored,
     /// Forgotten keys leave no horizon.
     NoHorizon,
-    /// What is left of a position is not read at a start.
+    /// Handlers that are left of a position are not read at a start.
     LeftIsForgotten,
     /// A delivery that is replayed after a skip is not late.
     SkippedIsNotLate,
@@ -83,7 +83,7 @@ pub(crate) fn set(mutant: Option<Mutant>) {
     ON.set(mutant);
 }
 
-/// Whether a rule holds.
+/// Returns whether a rule holds.
 pub(crate) fn holds(mutant: Mutant) -> bool {
     #[cfg(test)]
     return ON.get() != Some(mutant);

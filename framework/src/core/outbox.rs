@@ -1,4 +1,4 @@
-//! What is sent: sequences, and each key's previous one.
+//! Outgoing streams: sequences, and each key's previous one.
 
 use std::collections::BTreeSet;
 use std::hash::BuildHasher;
@@ -23,7 +23,7 @@ pub(crate) struct Outbox {
     keys: HashTable<KeySent>,
     keys_max: usize,
     hashing: Hashing,
-    /// Where the next message without a key goes.
+    /// The slot of the last message without a key.
     next_slot: u8,
 }
 

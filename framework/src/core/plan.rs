@@ -36,7 +36,7 @@ pub(crate) struct HandlerPlan {
     pub(crate) on_failure: OnFailure,
 }
 
-/// What the core takes at most.
+/// Limits of the core.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct CoreLimits {
     /// Calls of one turn. What is left is done in the next one, after a look at the mailbox.

@@ -10,7 +10,7 @@ use super::plan::Plan;
 use crate::ids::{FrameNo, HandlerIx, Position, RecordRef};
 use crate::table::frame::Frame;
 
-/// What the shard knows of positions and of records.
+/// Positions and records that the shard knows.
 #[derive(Debug, Default)]
 pub(crate) struct Positions {
     pub(crate) inbox: Inbox,
@@ -20,9 +20,9 @@ pub(crate) struct Positions {
 /// The handlers that are to be called for a message.
 #[derive(Debug)]
 pub(crate) enum Handlers {
-    /// All that take its type.
+    /// All handlers of its type.
     All,
-    /// Those that were left before the last start. The position is in progress already.
+    /// Handlers that were left before the last start. The position is in progress already.
     Left(Vec<HandlerIx>),
 }
 
@@ -104,7 +104,7 @@ impl Positions {
         }
     }
 
-    /// Whether a frame that is sealed has something to say of them.
+    /// Returns whether a frame that is sealed has something to say of them.
     pub(crate) fn has_news(&self) -> bool {
         self.ledger.is_touched() || self.inbox.is_touched()
     }

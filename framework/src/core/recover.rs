@@ -25,7 +25,7 @@ use crate::table::state::StateTable;
 use crate::table::stream::StreamTable;
 use crate::table::{RowError, Table, check_version};
 
-/// What a store has of a shard when it is opened.
+/// The durable state of a shard when it is opened.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Recovered {
     /// The last frame that is durable.
@@ -161,7 +161,7 @@ impl Parts<'_> {
         if wait.stage == Stage::Skipped {
             deliveries.effects.lanes[no].skip(id);
         }
-        deliveries.list(no);
+        deliveries.queue_lane(no);
         Ok(())
     }
 }

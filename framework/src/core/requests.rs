@@ -1,4 +1,4 @@
-//! What an operator asks of the core.
+//! Requests of an operator, and their replies.
 
 use crate::ids::DeliveryId;
 

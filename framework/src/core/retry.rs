@@ -1,4 +1,4 @@
-//! What a delivery waits for after an attempt has failed.
+//! The wait after a failed attempt.
 
 use super::event::Now;
 use super::jobs::{Stage, Tries};

@@ -1,4 +1,4 @@
-//! Where the core reaches, and how a turn ends.
+//! The seams of the core, and the end of a turn.
 
 use super::action::Action;
 use super::calls::Calls;
@@ -15,7 +15,7 @@ pub(crate) struct Seams<'a> {
     pub(crate) actions: &'a mut Vec<Action>,
 }
 
-/// What a turn has in hand.
+/// The context of a turn.
 pub(crate) struct Hand<'a, 's> {
     pub(crate) now: Now,
     /// The number of the frame that is gathered.
@@ -24,7 +24,7 @@ pub(crate) struct Hand<'a, 's> {
     pub(crate) seams: &'a mut Seams<'s>,
 }
 
-/// How a turn ended.
+/// The end of a turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Turn {
     /// Nothing is left to do until something happens, or until that time.
@@ -35,7 +35,7 @@ pub(crate) enum Turn {
     Full,
 }
 
-/// How the core is, for those who watch it.
+/// The state of the core, for status, watchdog and drivers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Health {
     pub(crate) jobs: Gauges,

@@ -1,11 +1,11 @@
-//! What a turn has to do, and what was asked for.
+//! The work of a turn, and rows that are being read.
 
 use std::collections::{BTreeMap, VecDeque};
 
 use super::event::{Incoming, Load, Records};
 use crate::ids::{DeliveryId, HandlerIx, LaneNo, LoadId, PartitionIx, RunId};
 
-/// What is to be done, and in which order.
+/// Pending work, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     batches: VecDeque<Records>,
@@ -56,7 +56,7 @@ impl Work {
         self.unready.remove(&handler).unwrap_or_default()
     }
 
-    /// What has begun goes on before anything begins.
+    /// Takes the next thing to do: woken calls first, then lanes, then new records.
     pub(crate) fn next(&mut self) -> Option<Next> {
         if let Some(run) = self.woken.pop_front() {
             return Some(Next::Woken(run));
@@ -81,7 +81,7 @@ impl Work {
         batch.and_then(|batch| batch.records.get(self.next..)).unwrap_or_default()
     }
 
-    /// Whether nothing is to be done, and no row is being read.
+    /// Returns whether nothing is to be done, and no row is being read.
     pub(crate) fn is_empty(&self) -> bool {
         let has_work = !self.woken.is_empty() || !self.lanes.is_empty();
         !has_work && self.batches.is_empty() && self.loads.is_empty()

@@ -1,4 +1,4 @@
-//! How far a partition is done.
+//! The offset below which a partition is done.
 
 use super::fields::{Fields, PutField};
 use super::{RowError, Table};

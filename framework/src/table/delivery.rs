@@ -30,10 +30,10 @@ pub(crate) struct DeliveryRow<'a> {
     pub(crate) late: bool,
 }
 
-/// What a stored delivery waits for. Times are milliseconds since 1970.
+/// The wait of a stored delivery. Times are milliseconds since 1970.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StoredWait {
-    /// Those before it in its lane.
+    /// For those before it in its lane.
     Held,
     /// Its next attempt, and no longer than `longest_ms` after a start.
     Until { due_ms: u64, longest_ms: u64 },

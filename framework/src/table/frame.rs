@@ -10,7 +10,7 @@ use crate::ids::{FrameNo, Position, StreamIx, TableId};
 /// The bytes from which on a frame takes no further outcome.
 pub(crate) const FULL_BYTES: usize = 16 << 20;
 
-/// What a frame is in bytes: a head, runs, rows, and the messages that are sent.
+/// The form of a frame in bytes: a head, runs, rows, and the messages that are sent.
 const FORMAT: u8 = 1;
 
 /// Bytes before a row: table, version, whether it is put, the lengths of its key and its value.
@@ -73,8 +73,8 @@ impl Frame {
         message.put(&mut self.sent);
     }
 
-    /// Whether no further outcome is to go in. It is asked before a call, so that no outcome is
-    /// ever cut back; the last one may be as large as an outcome may be.
+    /// Returns whether the frame takes no further outcome. The core asks before a call, so that no
+    /// outcome is ever cut back; the last one may be as large as an outcome may be.
     pub(crate) fn is_full(&self) -> bool {
         self.bytes() >= FULL_BYTES
     }

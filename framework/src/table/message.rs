@@ -24,7 +24,7 @@ pub(crate) struct MessageRow<'a> {
     pub(crate) body: &'a [u8],
 }
 
-/// What a message says of those before it in its stream.
+/// A message's reference to those before it in its stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Context {
     /// The key's previous sequence, where the sender remembers it.

@@ -1,4 +1,4 @@
-//! What is left to do of a position of which some handlers are done.
+//! Handlers that are left of a position of which some are done.
 
 use super::fields::{Fields, PutField};
 use super::{RowError, Table};

@@ -7,8 +7,8 @@ use crate::ids::{NameNo, Position};
 /// The form of a sent message.
 const FORMAT: u8 = 1;
 
-/// What a sent message says beside its key, headers and body. Its sender's service, store, epoch and
-/// writer are those of the log that it lies in.
+/// The head of a sent message. Its sender's service, store, epoch and writer are those of the log that
+/// it lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SentHead {
     pub(crate) topic: NameNo,
@@ -19,7 +19,7 @@ pub(crate) struct SentHead {
     pub(crate) prev: Option<u64>,
     /// The highest sequence of the stream whose key may be forgotten.
     pub(crate) horizon: u64,
-    /// When it was committed, milliseconds since 1970.
+    /// The time of the commit, milliseconds since 1970.
     pub(crate) time_ms: u64,
     pub(crate) cause: Option<Cause>,
 }

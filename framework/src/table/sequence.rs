@@ -1,4 +1,4 @@
-//! How far an outgoing stream is.
+//! The last sequence of an outgoing stream.
 
 use super::fields::{Fields, PutField};
 use super::{RowError, Table};

@@ -9,7 +9,7 @@ use crate::ids::{StreamIx, TableId};
 #[derive(Debug)]
 pub(crate) struct StreamTable;
 
-/// Who sends a stream, without its slot.
+/// The sender of a stream, without its slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum StreamName<'a> {
     /// A writer of an Endwise service's store.
