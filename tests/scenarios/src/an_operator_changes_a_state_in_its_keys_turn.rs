@@ -92,12 +92,12 @@ async fn what_makes_no_sense_is_refused_and_changes_nothing() -> anyhow::Result<
     let stale = NewState::json(TEN).expected(9);
     for (name, key, state, why) in [
         ("acount", "ada", NewState::json(TEN), "there are: account"),
-        ("account", "ada", NewState::json("{\"balance\":"), "it is no JSON"),
-        ("account", "ada", NewState::json(deep), "it is no JSON"),
+        ("account", "ada", NewState::json("{\"balance\":"), "this is not valid JSON"),
+        ("account", "ada", NewState::json(deep), "this is not valid JSON"),
         ("account", "ada", NewState::json("{\"balance\":1}"), "missing field `history`"),
         ("account", "ada", NewState::json(large), "1048576 is the limit"),
         ("account", &long, NewState::json(TEN), "a key of 401 bytes"),
-        ("account", "ada", newer, "run the newer program"),
+        ("account", "ada", newer, "which is said to be of version 7"),
         ("account", "ada", stale, "has version 1, and not 9"),
         ("account", "eve", NewState::json(TEN).expected(1), "has version 0, and not 1"),
     ] {
