@@ -51,7 +51,7 @@ pub struct App {
 
 impl App {
     /// A service of that name. The name is part of each message's identity: it stays when the
-    /// service is changed. It consists of letters, digits, `.`, `_` and `-`.
+    /// service is changed. It consists of at most 200 letters, digits, `.`, `_` and `-`.
     pub fn new(name: impl Into<Arc<str>>) -> Self {
         App {
             name: name.into(),

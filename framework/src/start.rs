@@ -23,14 +23,18 @@ pub use types::Waiting;
 use types::check_ignored;
 pub(crate) use types::{Types, types};
 
+/// The longest name of a service, in bytes: it names a directory, and is part of each identity.
+const NAME_BYTES_MAX: usize = 200;
+
 /// Why an app cannot start.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The service's name cannot be part of an identity.
     #[error(
-        "the service cannot be named {0:?}: a name consists of letters (a-z, A-Z), digits, `.`, \
-         `_` and `-`, and is not \".\", \"..\" or \"broker\"; give App::new another one"
+        "the service cannot be named {0:?}: a name consists of at most {NAME_BYTES_MAX} letters \
+         (a-z, A-Z), digits, `.`, `_` and `-`, and is not \".\", \"..\", \"broker\" or \"ACCEPT\"; \
+         give App::new another one"
     )]
     Name(Arc<str>),
     /// Two services that are to run together have one name.
@@ -315,7 +319,9 @@ pub(crate) fn wire(app: &App) -> Result<Wiring, StartError> {
 /// A service's name is part of paths, headers and identities, and is itself in each of them.
 fn check_name(name: &Arc<str>) -> Result<(), StartError> {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    if name.is_empty() || !name.chars().all(fits) || matches!(&**name, "." | ".." | "broker") {
+    // Those are in the data directory already, or no directory of it.
+    let is_taken = matches!(&**name, "." | ".." | "broker" | "ACCEPT");
+    if is_taken || !(1..=NAME_BYTES_MAX).contains(&name.len()) || !name.chars().all(fits) {
         return Err(StartError::Name(Arc::clone(name)));
     }
     Ok(())

@@ -358,7 +358,8 @@ mod tests {
         let error = Running::start(file.join("data"), [named("a", handlers![ping])]).await;
         let error = error.unwrap_err().to_string();
         assert!(error.starts_with("cannot start: ") && error.contains("file is a file"), "{error}");
-        for name in ["", "..", "broker", "a/b", "a;b", "a b"] {
+        let long = "a".repeat(201);
+        for name in ["", "..", "broker", "ACCEPT", "a/b", "a;b", "a b", &long] {
             let app = named(name, handlers![ping]);
             let error = Running::start(home.path(), [app]).await.unwrap_err();
             assert!(matches!(error, RunError::Start(StartError::Name(_))), "{name:?}: {error}");
