@@ -17,6 +17,7 @@ pub(crate) mod inbox;
 pub(crate) mod jobs;
 pub(crate) mod lane;
 pub(crate) mod ledger;
+pub(crate) mod loading;
 pub(crate) mod message;
 pub(crate) mod mutants;
 pub(crate) mod outbox;
@@ -107,7 +108,7 @@ impl Core {
                         self.deliveries.record(partition, stream, record, hand);
                     }
                 }
-                None => return Turn::Idle { wake_mono_ms: self.deliveries.next_due() },
+                None => return Turn::Idle { wake_mono_ms: self.deliveries.jobs.next_due() },
             }
         }
         Turn::More
@@ -139,7 +140,8 @@ impl Core {
             return None;
         }
         let no = self.commits.seal()?;
-        self.deliveries.seal(no, &self.plan, frame);
+        self.deliveries.positions.seal(no, &self.plan, frame);
+        self.deliveries.effects.outbox.seal(frame);
         (frame.no, frame.time_ms) = (no, now.wall_ms);
         Some(no)
     }
@@ -150,7 +152,8 @@ impl Core {
         }
         match end {
             CommitEnd::Durable => {
-                let settled = self.deliveries.durable(no);
+                self.deliveries.jobs.durable(no);
+                let settled = self.deliveries.positions.durable(no);
                 if !settled.is_empty() {
                     actions.push(Action::Settle(settled));
                 }
@@ -175,18 +178,25 @@ impl Core {
 
     /// Returns whether more records may be handed in.
     pub(crate) fn has_room(&self) -> bool {
-        let limits = &self.plan.limits;
-        self.commits.may_work() && self.deliveries.has_room(limits)
+        let Deliveries { work, positions, .. } = &self.deliveries;
+        let is_below = positions.inbox.in_progress() < self.plan.limits.in_flight;
+        self.commits.may_work() && work.ahead().is_empty() && is_below
     }
 
     pub(crate) fn health(&self) -> Health {
-        let is_out_of_room = self.commits.is_out_of_room();
+        let Deliveries { work, positions, jobs, loading, .. } = &self.deliveries;
         let is_flying = self.commits.flying().is_some();
-        self.deliveries.health(is_out_of_room, is_flying)
+        let is_waited_for = jobs.gauges().running > 0 || !loading.is_empty() || is_flying;
+        Health {
+            jobs: jobs.gauges(),
+            in_progress: positions.inbox.in_progress(),
+            is_idle: work.is_empty() && !is_waited_for,
+            is_out_of_room: self.commits.is_out_of_room(),
+        }
     }
 
     /// Ends without a further word: pending calls are dropped.
     pub(crate) fn close(self, calls: &mut dyn Calls) {
-        self.deliveries.runs().for_each(|run| calls.cancel(run));
+        self.deliveries.jobs.runs().for_each(|run| calls.cancel(run));
     }
 }

@@ -5,21 +5,19 @@ use std::borrow::Cow;
 use super::action::{Action, Note};
 use super::calls::{Begun, Called, Failed};
 use super::effects::Effects;
-use super::event::{Incoming, Load, StoredRow};
+use super::event::{Incoming, StoredRow};
 use super::inbox::Done;
 use super::jobs::{Job, Jobs, Origin, Stage, Tries};
-use super::ledger::Committed;
+use super::loading::{Loading, Wanted};
 use super::message::Packed;
 use super::mutants::{self, Mutant};
-use super::plan::{CoreLimits, Plan};
 use super::positions::{Handlers, Positions};
 use super::requests::{Reply, Request};
-use super::seams::{Hand, Health};
-use super::work::{Wanted, Work};
+use super::seams::Hand;
+use super::work::Work;
 use super::{retry, rows};
 use crate::ids::{
-    DeliveryId, FrameNo, HandlerIx, LaneNo, LoadId, PartitionIx, Position, RecordRef, RunId,
-    StreamIx,
+    DeliveryId, HandlerIx, LaneNo, LoadId, PartitionIx, Position, RecordRef, RunId, StreamIx,
 };
 use crate::table::RowError;
 use crate::table::delivery::StoredWait;
@@ -34,9 +32,10 @@ const SLOW_MS: u64 = 1_000;
 #[derive(Debug)]
 pub(crate) struct Deliveries {
     pub(crate) work: Work,
-    pub(super) positions: Positions,
-    pub(super) effects: Effects,
-    pub(super) jobs: Jobs,
+    pub(crate) positions: Positions,
+    pub(crate) effects: Effects,
+    pub(crate) jobs: Jobs,
+    pub(crate) loading: Loading,
     pub(super) seed: u64,
 }
 
@@ -228,14 +227,14 @@ impl Deliveries {
             Stage::Loading | Stage::Running(_) | Stage::Skipped => return,
         }
         let (origin, tries, message) = (job.origin, job.tries, job.message.clone());
-        let cold = self.effects.lanes[no].cold();
-        if !cold.is_empty() {
-            return self.load_states(no, &cold, hand);
+        let lane = &mut self.effects.lanes[no];
+        let loads = self.loading.states(no, lane, &hand.plan[lane.component()]);
+        if !loads.is_empty() {
+            return hand.seams.actions.push(Action::Load(loads));
         }
         let Some(message) = message else {
             self.jobs.set_stage(id, Stage::Loading, None);
-            let load = self.work.want(Wanted::Message(id), Load::Message(id));
-            return hand.seams.actions.push(Action::Load(vec![load]));
+            return hand.seams.actions.push(Action::Load(self.loading.message(id)));
         };
         let Origin { position, handler, .. } = origin;
         hand.seams.calls.begin(&[Begun { position, handler }]);
@@ -244,21 +243,9 @@ impl Deliveries {
         self.apply(id, run, called, hand);
     }
 
-    fn load_states(&mut self, no: LaneNo, cold: &[usize], hand: &mut Hand<'_, '_>) {
-        let lane = &mut self.effects.lanes[no];
-        let (names, key) = (&hand.plan[lane.component()], lane.key().unwrap_or_default());
-        let load = |at: &usize| {
-            let load = Load::State(*names.get(*at)?, key.into());
-            Some(self.work.want(Wanted::State(no, *at), load))
-        };
-        let loads: Vec<_> = cold.iter().filter_map(load).collect();
-        lane.close().loading += loads.len();
-        hand.seams.actions.push(Action::Load(loads));
-    }
-
     /// A row has been read; its lane goes on.
     pub(crate) fn loaded(&mut self, id: LoadId, row: Option<&StoredRow>) -> Result<(), RowError> {
-        let Some(wanted) = self.work.loaded(id) else { return Ok(()) };
+        let Some(wanted) = self.loading.take(id) else { return Ok(()) };
         let no = match wanted {
             Wanted::State(no, at) => {
                 let row = row.map(|row| row.read::<StateTable>()).transpose()?;
@@ -319,12 +306,7 @@ impl Deliveries {
     /// would come behind them after a crash.
     fn hold(&mut self, no: LaneNo, most: usize, hand: &mut Hand<'_, '_>) {
         let Some(slow) = self.effects.lanes[no].slow() else { return };
-        let spares_running = !mutants::holds(Mutant::RunningIsNotStored);
-        let is_new = |id: &&DeliveryId| {
-            let job = self.jobs.get(**id).filter(|job| !job.is_stored);
-            job.is_some_and(|job| !(spares_running && matches!(job.stage, Stage::Running(_))))
-        };
-        let new: Vec<_> = slow.queue.iter().filter(is_new).copied().collect();
+        let new = self.jobs.not_stored(&slow.queue);
         if new.len() > most {
             new.into_iter().for_each(|id| self.store(id, hand));
         }
@@ -351,35 +333,5 @@ impl Deliveries {
         }
         self.queue_lane(no);
         Reply::Done
-    }
-
-    /// Puts what is said once a frame into one that is sealed.
-    pub(crate) fn seal(&mut self, no: FrameNo, plan: &Plan, frame: &mut Frame) {
-        self.positions.seal(no, plan, frame);
-        self.effects.outbox.seal(frame);
-    }
-
-    /// All frames through this one are durable: what may be settled at brokers.
-    pub(crate) fn durable(&mut self, no: FrameNo) -> Vec<Committed> {
-        self.jobs.durable(no);
-        self.positions.durable(no)
-    }
-
-    pub(crate) fn next_due(&self) -> Option<u64> {
-        self.jobs.next_due()
-    }
-
-    pub(crate) fn runs(&self) -> impl Iterator<Item = RunId> {
-        self.jobs.runs()
-    }
-
-    pub(crate) fn has_room(&self, limits: &CoreLimits) -> bool {
-        self.work.ahead().is_empty() && self.positions.inbox.in_progress() < limits.in_flight
-    }
-
-    pub(crate) fn health(&self, is_out_of_room: bool, is_flying: bool) -> Health {
-        let jobs = self.jobs.gauges();
-        let is_idle = jobs.running == 0 && self.work.is_empty() && !is_flying;
-        Health { jobs, in_progress: self.positions.inbox.in_progress(), is_idle, is_out_of_room }
     }
 }

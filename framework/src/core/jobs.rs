@@ -202,6 +202,16 @@ impl Jobs {
         self.due.first().map(|(due, _)| *due)
     }
 
+    /// Picks those that only the memory has.
+    pub(crate) fn not_stored(&self, of: &BTreeSet<DeliveryId>) -> Vec<DeliveryId> {
+        let spares_running = !mutants::holds(Mutant::RunningIsNotStored);
+        let is_new = |id: &&DeliveryId| {
+            let job = self.jobs.get(*id).filter(|job| !job.is_stored);
+            job.is_some_and(|job| !(spares_running && matches!(job.stage, Stage::Running(_))))
+        };
+        of.iter().filter(is_new).copied().collect()
+    }
+
     /// A job is stored with that frame.
     pub(crate) fn stored(&mut self, id: DeliveryId, frame: FrameNo) {
         self.fresh.push((frame, id));

@@ -8,6 +8,7 @@ use super::deliveries::Deliveries;
 use super::effects::Effects;
 use super::event::Now;
 use super::jobs::{Job, Jobs, Origin, Stage};
+use super::loading::Loading;
 use super::plan::Plan;
 use super::positions::Positions;
 use super::retry;
@@ -82,6 +83,7 @@ impl Core {
             positions: Positions::default(),
             effects: Effects::new(plan.limits.prev_keys),
             jobs: Jobs::new(DeliveryId(1)),
+            loading: Loading::default(),
             seed,
         };
         let mut parts = Parts { plan: &plan, now, streams: Streams::default(), deliveries };

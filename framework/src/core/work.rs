@@ -1,9 +1,9 @@
-//! The work of a turn, and rows that are being read.
+//! The work of a turn.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::event::{Incoming, Load, Records};
-use crate::ids::{DeliveryId, HandlerIx, LaneNo, LoadId, PartitionIx, RunId};
+use super::event::{Incoming, Records};
+use crate::ids::{HandlerIx, LaneNo, PartitionIx, RunId};
 
 /// Pending work, in order.
 #[derive(Debug, Default)]
@@ -15,15 +15,6 @@ pub(crate) struct Work {
     lanes: VecDeque<LaneNo>,
     /// Lanes whose first delivery's handler was not ready.
     unready: BTreeMap<HandlerIx, Vec<LaneNo>>,
-    loads: BTreeMap<LoadId, Wanted>,
-    loads_made: u64,
-}
-
-/// For whom a row is read.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    State(LaneNo, usize),
-    Message(DeliveryId),
 }
 
 /// The next thing to do.
@@ -81,22 +72,9 @@ impl Work {
         batch.and_then(|batch| batch.records.get(self.next..)).unwrap_or_default()
     }
 
-    /// Returns whether nothing is to be done, and no row is being read.
+    /// Returns whether nothing is to be done.
     pub(crate) fn is_empty(&self) -> bool {
         let has_work = !self.woken.is_empty() || !self.lanes.is_empty();
-        !has_work && self.batches.is_empty() && self.loads.is_empty()
-    }
-
-    /// Asks for a row.
-    pub(crate) fn want(&mut self, wanted: Wanted, load: Load) -> (LoadId, Load) {
-        self.loads_made += 1;
-        let id = LoadId(self.loads_made);
-        self.loads.insert(id, wanted);
-        (id, load)
-    }
-
-    /// For whom a row was read.
-    pub(crate) fn loaded(&mut self, id: LoadId) -> Option<Wanted> {
-        self.loads.remove(&id)
+        !has_work && self.batches.is_empty()
     }
 }
