@@ -212,8 +212,17 @@ impl Deliveries {
     pub(crate) fn resume(&mut self, no: LaneNo, hand: &mut Hand<'_, '_>) {
         let lane = &mut self.effects.lanes[no];
         lane.close().is_queued = false;
-        let first = lane.slow().and_then(|slow| slow.queue.first().copied());
-        if lane.slow().is_some_and(|slow| slow.running.is_some() || slow.loading > 0) {
+        let Some(slow) = lane.slow() else { return };
+        let (first, running) = (slow.queue.first().copied(), slow.running);
+        if let Some(running) = running {
+            // Its time was taken when it came to be slow; those that come later are stored too.
+            let is_slow = self.jobs.get(running).is_some_and(|job| job.due_ms.is_none());
+            let followers = hand.plan.limits.followers;
+            return if is_slow {
+                self.hold(no, followers, hand)
+            };
+        }
+        if slow.loading > 0 {
             return;
         }
         let Some((id, job)) = first.and_then(|id| Some((id, self.jobs.get(id)?))) else {

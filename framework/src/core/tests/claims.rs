@@ -6,6 +6,7 @@ use super::world::{A, B, C, D, STATES, World, plan};
 use crate::core::action::Note;
 use crate::core::event::{CommitEnd, Event};
 use crate::core::requests::{Reply, Request};
+use crate::core::seams::Turn;
 use crate::ids::{DeliveryId, HandlerIx, Ticket};
 use crate::table::Table;
 use crate::table::delivery::{DeliveryTable, StoredWait};
@@ -141,6 +142,18 @@ fn what_runs_for_long_is_stored_with_those_behind_it() {
     world.seal();
     world.commit(CommitEnd::Durable);
     assert_eq!(world.store.count(DeliveryTable::ID), 10);
+    for _ in 0..9 {
+        world.road.send(0, Some("ada"), 0);
+    }
+    world.fetch(0, 99);
+    world.fetch(1, 99);
+    while world.turn == Turn::More {
+        world.on(Event::Go);
+    }
+    world.seal();
+    world.commit(CommitEnd::Durable);
+    let stored = world.store.count(DeliveryTable::ID);
+    assert!(stored >= 16, "those that come later are stored too: {stored}");
     world.crash(false);
     world.settle();
     expected::check(&world.store, &world.road, &Exceptions::default());
