@@ -101,3 +101,35 @@ fn a_lane_whose_time_has_not_come_after_all_does_not_run() {
     assert!(lanes.wake().is_empty());
     assert_eq!(order(&lanes.start().unwrap()), [1]);
 }
+
+#[test]
+fn what_ran_when_the_process_died_stays_suspected_while_it_is_held_and_until_it_has_run() {
+    for runs in [false, true] {
+        let mut lanes = Lanes::new(1, 8);
+        let key = Key::from("k");
+        lanes.add(Some(0), Some(&key), Job { is_suspect: true, ..job(1) });
+        let mut run = runs.then(|| lanes.start_suspect().unwrap());
+        // A message that no handler takes has come.
+        let hold = lanes.hold_key(0, &key).unwrap();
+        assert!(lanes.hold_key(0, &key).is_none(), "it is held once");
+        hold.jobs.iter().for_each(|job| lanes.kept(hold.lane, job));
+        if !runs {
+            assert!(lanes.has_ready_suspect(), "it still runs alone");
+            run = lanes.start_suspect();
+        }
+        let mut run = run.unwrap();
+        let mut ran = match run.jobs.pop_front() {
+            Some(job) => job,
+            None => {
+                let (number, kept) = run.kept.pop().unwrap();
+                let is_suspect = kept.is_suspect;
+                Job { number, kept: Some(kept), is_suspect, ..job(1) }
+            }
+        };
+        assert!(ran.is_suspect);
+        lanes.unpin(run.lane, &mut ran);
+        lanes.ended(run.lane, 1, VecDeque::new(), Vec::new());
+        lanes.committed(run.lane, &ran);
+        assert!(!lanes.has_ready_suspect() && !lanes.has_kept() && lanes.suspects.is_empty());
+    }
+}
