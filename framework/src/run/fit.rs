@@ -1,9 +1,11 @@
 //! Fit: whether the directories of one data directory belong together.
 //!
 //! A store and its broker rely on each other's knowledge: one that is missing, or was put back from
-//! an older copy, would lose messages in silence. So each start, and each stop, gives all that take
-//! part the number of a new opening, and the next start refuses what is not of the last one. What
-//! was copied while it ran is found by what they hold: cursors, and the sequences of streams.
+//! an older copy, would lose messages in silence. So each start, and each stop without an error,
+//! gives all that take part the number of a new opening, and the next start refuses what is not of
+//! the last one. A directory that is not what it was then is left as it is, with the number that is
+//! known of it. What was copied while it ran is found by what they hold: cursors, and the sequences
+//! of streams.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
