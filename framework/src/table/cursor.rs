@@ -22,9 +22,7 @@ impl Table for CursorTable {
     }
 
     fn read_key(bytes: &[u8]) -> Result<PartitionIx, RowError> {
-        let mut fields = Fields::of(bytes);
-        let number = PartitionIx(fields.key_u32()?);
-        fields.end().map(|()| number)
+        Fields::only_u32(bytes).map(PartitionIx)
     }
 
     fn put_row(row: &u64, out: &mut Vec<u8>) {
@@ -32,9 +30,7 @@ impl Table for CursorTable {
     }
 
     fn read_row(_: u8, bytes: &[u8]) -> Result<u64, RowError> {
-        let mut fields = Fields::of(bytes);
-        let next = fields.number()?;
-        fields.end().map(|()| next)
+        Fields::only_number(bytes)
     }
 }
 

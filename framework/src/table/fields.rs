@@ -134,6 +134,27 @@ impl<'a> Fields<'a> {
         self.0.is_empty()
     }
 
+    /// Reads bytes that are one number of a key.
+    pub(crate) fn only_u32(bytes: &'a [u8]) -> Result<u32, RowError> {
+        let mut fields = Fields::of(bytes);
+        let number = fields.key_u32()?;
+        fields.end().map(|()| number)
+    }
+
+    /// Reads bytes that are one number of a key.
+    pub(crate) fn only_u64(bytes: &'a [u8]) -> Result<u64, RowError> {
+        let mut fields = Fields::of(bytes);
+        let number = fields.key_u64()?;
+        fields.end().map(|()| number)
+    }
+
+    /// Reads bytes that are one number of a row.
+    pub(crate) fn only_number(bytes: &'a [u8]) -> Result<u64, RowError> {
+        let mut fields = Fields::of(bytes);
+        let number = fields.number()?;
+        fields.end().map(|()| number)
+    }
+
     /// Says that no field is left.
     pub(crate) fn end(self) -> Result<(), RowError> {
         if self.0.is_empty() { Ok(()) } else { Err(RowError::Long(self.0.len())) }

@@ -49,9 +49,7 @@ impl Table for MessageTable {
     }
 
     fn read_key(bytes: &[u8]) -> Result<DeliveryId, RowError> {
-        let mut fields = Fields::of(bytes);
-        let id = DeliveryId(fields.key_u64()?);
-        fields.end().map(|()| id)
+        Fields::only_u64(bytes).map(DeliveryId)
     }
 
     fn put_row(row: &MessageRow<'_>, out: &mut Vec<u8>) {

@@ -55,9 +55,7 @@ impl Table for NameTable {
     }
 
     fn read_key(bytes: &[u8]) -> Result<NameNo, RowError> {
-        let mut fields = Fields::of(bytes);
-        let number = NameNo(fields.key_u32()?);
-        fields.end().map(|()| number)
+        Fields::only_u32(bytes).map(NameNo)
     }
 
     fn put_row(row: &NameRow<'_>, out: &mut Vec<u8>) {

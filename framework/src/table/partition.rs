@@ -31,9 +31,7 @@ impl Table for PartitionTable {
     }
 
     fn read_key(bytes: &[u8]) -> Result<PartitionIx, RowError> {
-        let mut fields = Fields::of(bytes);
-        let number = PartitionIx(fields.key_u32()?);
-        fields.end().map(|()| number)
+        Fields::only_u32(bytes).map(PartitionIx)
     }
 
     fn put_row(row: &PartitionRow<'_>, out: &mut Vec<u8>) {

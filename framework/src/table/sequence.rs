@@ -39,9 +39,7 @@ impl Table for SequenceTable {
     }
 
     fn read_row(_: u8, bytes: &[u8]) -> Result<u64, RowError> {
-        let mut fields = Fields::of(bytes);
-        let last = fields.number()?;
-        fields.end().map(|()| last)
+        Fields::only_number(bytes)
     }
 }
 

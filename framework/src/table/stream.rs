@@ -43,13 +43,12 @@ impl Table for StreamTable {
     }
 
     fn read_key(bytes: &[u8]) -> Result<StreamIx, RowError> {
-        let mut fields = Fields::of(bytes);
-        let number = fields.key_u32()?;
+        let number = Fields::only_u32(bytes)?;
         if number % StreamIx::SLOTS != 0 {
             let value = number.into();
             return Err(RowError::Value { field: "the number of a stream's first slot", value });
         }
-        fields.end().map(|()| StreamIx(number))
+        Ok(StreamIx(number))
     }
 
     fn put_row(row: &StreamName<'_>, out: &mut Vec<u8>) {
