@@ -32,8 +32,10 @@ pub(crate) enum Action {
 pub(crate) enum Note {
     /// An attempt failed. Without a wait the message is a dead letter.
     Failed { handler: HandlerIx, position: Position, errors: Vec<String>, again_in_ms: Option<u64> },
-    /// A known position came with another message.
+    /// A known position came with another message: its record stays open.
     Mismatch { position: Position, record: RecordRef },
+    /// No handler takes a message: its record stays open.
+    NoHandler { position: Position, record: RecordRef },
     /// A key goes on without a dead letter.
     Skipped { delivery: DeliveryId },
 }

@@ -58,6 +58,9 @@ impl Deliveries {
             Handlers::All => (Cow::Borrowed(plan.handlers_of(record.route)), false),
             Handlers::Left(left) => (Cow::Owned(left), true),
         };
+        if handlers.is_empty() {
+            return self.positions.leave_open(position, place, hand.seams.actions);
+        }
         for (at, &handler) in handlers.iter().enumerate() {
             let Incoming { context, digest, route, ref message, .. } = record;
             let origin = Origin { position, handler, route, digest, context };

@@ -53,11 +53,23 @@ impl Positions {
                 None
             }
             Admission::Mismatch => {
+                // Nobody may forget it before it is on the list of undecodable records.
                 actions.push(Action::Note(Note::Mismatch { position, record }));
-                self.ledger.pass(record);
+                self.ledger.hold(record);
                 None
             }
         }
+    }
+
+    /// Leaves a record open that no handler takes: nobody may forget it before it is stored.
+    pub(crate) fn leave_open(
+        &mut self,
+        position: Position,
+        record: RecordRef,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Note(Note::NoHandler { position, record }));
+        self.ledger.hold(record);
     }
 
     /// A position comes into progress, with these handlers to do.

@@ -6,7 +6,6 @@ use super::world::{A, B, C, D, STATES, World, plan};
 use crate::core::action::Note;
 use crate::core::event::{CommitEnd, Event};
 use crate::core::requests::{Reply, Request};
-use crate::core::seams::Turn;
 use crate::ids::{DeliveryId, HandlerIx, Ticket};
 use crate::table::Table;
 use crate::table::delivery::{DeliveryTable, StoredWait};
@@ -32,8 +31,7 @@ fn a_message_is_settled_by_the_commit_that_holds_its_effect() {
     for key in ["ada", "bob", "ada"] {
         world.road.send(0, Some(key), 0);
     }
-    world.fetch(0, 9);
-    world.fetch(1, 9);
+    world.fetch_all();
     assert_eq!(world.settled, [0, 0], "nothing is durable");
     assert!(world.seal());
     assert_eq!(world.settled, [0, 0]);
@@ -64,11 +62,9 @@ fn a_pending_call_holds_its_key_alone() {
     world.road.send(0, Some("ada"), 0);
     world.road.send(0, Some("bob"), 0);
     script(&mut world, first, A, PENDS);
-    world.fetch(0, 9);
-    world.fetch(1, 9);
+    world.fetch_all();
     assert_eq!(calls_of(&world, A), [0, 2]);
-    world.seal();
-    world.commit(CommitEnd::Durable);
+    world.make_durable();
     let runs = world.handlers.waiting();
     world.on(Event::Woken([&runs[..], &runs[..]].concat()));
     assert_eq!(calls_of(&world, A), [0, 2, 1], "a wake that comes twice is one");
@@ -132,26 +128,18 @@ fn what_runs_for_long_is_stored_with_those_behind_it() {
     for _ in 0..9 {
         world.road.send(0, Some("ada"), 0);
     }
-    world.fetch(0, 99);
-    world.fetch(1, 99);
+    world.fetch_all();
     world.wait(999);
-    world.seal();
-    world.commit(CommitEnd::Durable);
+    world.make_durable();
     assert_eq!(world.store.count(DeliveryTable::ID), 0);
     world.wait(1);
-    world.seal();
-    world.commit(CommitEnd::Durable);
+    world.make_durable();
     assert_eq!(world.store.count(DeliveryTable::ID), 10);
     for _ in 0..9 {
         world.road.send(0, Some("ada"), 0);
     }
-    world.fetch(0, 99);
-    world.fetch(1, 99);
-    while world.turn == Turn::More {
-        world.on(Event::Go);
-    }
-    world.seal();
-    world.commit(CommitEnd::Durable);
+    world.fetch_all();
+    world.make_durable();
     let stored = world.store.count(DeliveryTable::ID);
     assert!(stored >= 16, "those that come later are stored too: {stored}");
     world.crash(false);
@@ -209,10 +197,8 @@ fn several_handlers_of_a_position_settle_it_once() {
     let mut world = World::new(plan());
     let id = world.road.send(0, Some("ada"), 1);
     script(&mut world, id, B, PENDS);
-    world.fetch(0, 9);
-    world.fetch(1, 9);
-    world.seal();
-    world.commit(CommitEnd::Durable);
+    world.fetch_all();
+    world.make_durable();
     assert_eq!((world.store.count(PendingTable::ID), world.settled), (1, [0, 0]));
     world.crash(false);
     world.settle();
@@ -227,8 +213,7 @@ fn a_handler_that_is_not_ready_is_asked_again_when_it_is() {
     world.handlers.unready.push(A);
     world.road.send(0, Some("ada"), 0);
     world.road.send(0, Some("ada"), 0);
-    world.fetch(0, 9);
-    world.fetch(1, 9);
+    world.fetch_all();
     world.on(Event::Go);
     assert_eq!(world.handlers.called, []);
     world.handlers.unready.clear();
@@ -261,8 +246,7 @@ fn a_commit_in_doubt_is_resolved_and_a_fenced_one_is_rebuilt() {
     for end in [CommitEnd::Durable, CommitEnd::Absent] {
         let mut world = World::new(plan());
         world.road.send(0, Some("ada"), 1);
-        world.fetch(0, 9);
-        world.fetch(1, 9);
+        world.fetch_all();
         world.seal();
         world.commit(CommitEnd::Unknown);
         world.commit(end);
@@ -273,8 +257,7 @@ fn a_commit_in_doubt_is_resolved_and_a_fenced_one_is_rebuilt() {
     let mut world = World::new(plan());
     let id = world.road.send(0, Some("ada"), 1);
     script(&mut world, id, B, PENDS);
-    world.fetch(0, 9);
-    world.fetch(1, 9);
+    world.fetch_all();
     world.seal();
     world.commit(CommitEnd::Fenced);
     assert_eq!(world.lives, 2);
@@ -291,9 +274,22 @@ fn a_known_position_with_another_message_is_reported() {
     other.id = Id(1);
     world.road.sent.push(other);
     world.road.records[usize::from(world.road.sent[0].slot) % 2].push(1);
-    world.fetch(0, 9);
-    world.fetch(1, 9);
+    world.fetch_all();
     assert!(matches!(world.notes[..], [Note::Mismatch { .. }]), "{:?}", world.notes);
+    world.settle();
+    assert_eq!(world.settled.iter().sum::<u64>(), 1, "it is not acknowledged");
+}
+
+#[test]
+fn a_message_that_no_handler_takes_is_not_acknowledged() {
+    let mut world = World::new(plan());
+    world.road.send(0, Some("ada"), 0);
+    world.road.send(0, Some("ada"), 99);
+    world.road.send(0, Some("ada"), 0);
+    world.settle();
+    assert!(matches!(world.notes[..], [Note::NoHandler { .. }]), "{:?}", world.notes);
+    assert_eq!(calls_of(&world, A), [0, 2]);
+    assert_eq!(world.settled.iter().sum::<u64>(), 1, "what comes behind it is done, and open");
 }
 
 #[test]

@@ -282,6 +282,19 @@ impl World {
         count
     }
 
+    /// Hands in all records, and lets all that may run begin.
+    pub(super) fn fetch_all(&mut self) {
+        while self.fetch(0, 16) + self.fetch(1, 16) > 0 || self.turn == Turn::More {
+            self.on(Event::Go);
+        }
+    }
+
+    /// Commits what is gathered.
+    pub(super) fn make_durable(&mut self) {
+        assert!(self.seal(), "nothing is gathered, or a frame is on its way");
+        self.commit(CommitEnd::Durable);
+    }
+
     /// Seals the frame, if that may be.
     pub(super) fn seal(&mut self) -> bool {
         let Some(core) = &mut self.core else { return false };
